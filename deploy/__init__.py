@@ -1,0 +1,1 @@
+"""The one place that knows all services: it puts them together and runs them."""

@@ -1,0 +1,284 @@
+"""The process beside the web processes of a service: relay, consume, react, and the jobs of the clock.
+
+Loops in threads. If one of them dies, the process dies and whoever started it starts it again: a worker
+that half lives is a failure nobody sees. Of several workers of one service one works; the others wait
+until it is gone. SIGTERM stops each loop after what it has in hand.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import psycopg
+import sqlalchemy as sa
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy.exc import DBAPIError
+
+from shared import mailbox, metrics
+from shared.clock import utc_now
+from shared.service import Instance, Job, Wire
+from shared.transport import rabbit
+
+log = logging.getLogger(__name__)
+
+IDLE = 0.5  # seconds between looks at an empty mailbox that nobody woke
+CATCH_UP_EVERY = 2.0  # seconds between looks for a gap in what was received
+LEADER_LOCK = 7_405_926  # of PostgreSQL's advisory locks; each service has its own database
+PAUSE_AFTER_ERROR = 1.0  # seconds, while a database or a broker is away
+
+
+class Worker:
+    """The loops of one service; `run` returns when `stop` was called and all of them have ended."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self._stopping = threading.Event()
+        self._heard = threading.Event()  # wakes the loop that handles
+        self._leading = threading.Event()
+        self._dead: list[BaseException] = []
+
+    @property
+    def is_alive(self) -> bool:
+        return not self._dead
+
+    @property
+    def is_leading(self) -> bool:
+        """Whether this worker does the work, rather than standing by."""
+        return self._leading.is_set()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._heard.set()
+        self._instance.spoke.set()
+
+    def run(self) -> None:
+        """Wait until no other worker of this service works; then work until stopped.
+
+        Raises what ended a loop that should not have ended, or when the leadership is lost.
+        """
+        with self._leadership() as lost:
+            if self._stopping.is_set():
+                return
+            log.info("this worker leads")
+            self._leading.set()
+            self._work(lost)
+        self._leading.clear()
+        if self._dead:
+            raise self._dead[0]
+
+    def _work(self, lost: Callable[[float], bool]) -> None:
+        instance, name = self._instance, self._instance.service.name
+        wire = rabbit.Publisher(instance.config.broker_url, name)
+        loops: list[tuple[str, Callable[[], None]]] = [
+            ("relay", lambda: relay_until(self._stopping, instance, wire)),
+            ("react", lambda: react_until(self._stopping, instance.react, self._heard)),
+        ]
+        if instance.service.hears:
+            loops += [("consume", self._consume), ("heal", self._heal)]
+        threads = [
+            threading.Thread(target=self._guard, args=(what, loop), name=f"{name}-{what}") for what, loop in loops
+        ]
+        scheduler = schedule(instance)
+        for thread in threads:
+            thread.start()
+        scheduler.start()
+        while not self._stopping.is_set():
+            # The leader's connection also hears, from the database, that something was told.
+            if lost(IDLE):
+                self._dead.append(RuntimeError("the leadership was lost"))
+                self.stop()
+        scheduler.shutdown(wait=True)
+        for thread in threads:
+            thread.join()
+        wire.stop()
+
+    def _consume(self) -> None:
+        def accept(envelopes: object) -> None:
+            self._instance.accept(envelopes)  # type: ignore[arg-type]
+            self._heard.set()
+
+        rabbit.consume(
+            self._instance.config.broker_url,
+            self._instance.service.name,
+            accept,
+            stopping=self._stopping,
+            opened=lambda: None,
+        )
+
+    def _heal(self) -> None:
+        """Fetch what was never delivered: all of it once at the start, later whenever there is a gap."""
+        missing = True
+        while not self._stopping.is_set():
+            with _patience(self._stopping):
+                if missing and self._instance.catch_up():
+                    self._heard.set()
+                with self._instance.snapshot() as session:
+                    missing = bool(mailbox.gaps(session))
+            self._stopping.wait(CATCH_UP_EVERY)
+
+    def _guard(self, what: str, loop: Callable[[], None]) -> None:
+        try:
+            loop()
+        except BaseException as error:
+            log.critical("the %s loop died", what, exc_info=True)
+            self._dead.append(error)
+            self.stop()
+
+    @contextmanager
+    def _leadership(self) -> Iterator[Callable[[float], bool]]:
+        """Hold the one lock of this service. Yields a wait that tells whether the lock is lost."""
+        database = self._instance.database
+        if database.dialect != "postgresql":
+            yield lambda seconds: bool(self._stopping.wait(seconds)) and False
+            return
+        connection = _lock_connection(database.engine.url, self._stopping)
+        if connection is None:
+            yield lambda seconds: True
+            return
+
+        def lost(seconds: float) -> bool:
+            try:
+                for _ in connection.notifies(timeout=seconds, stop_after=1):
+                    self._instance.spoke.set()
+                connection.execute("SELECT 1")
+            except psycopg.Error:
+                log.exception("the connection that holds the lock broke")
+                return True
+            return False
+
+        with connection:
+            yield lost
+
+
+def _lock_connection(url: sa.URL, stopping: threading.Event) -> psycopg.Connection | None:
+    """A connection that holds the lock, as soon as nobody else does; None when stopping."""
+    target = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    while not stopping.is_set():
+        try:
+            connection = psycopg.connect(
+                target, autocommit=True, connect_timeout=5, keepalives_idle=5, keepalives_interval=2,
+                keepalives_count=3,
+            )  # fmt: skip
+            while not stopping.is_set():
+                row = connection.execute("SELECT pg_try_advisory_lock(%s)", (LEADER_LOCK,)).fetchone()
+                if row and row[0]:
+                    connection.execute("LISTEN outbox")
+                    return connection
+                stopping.wait(IDLE)
+            connection.close()
+        except psycopg.Error as error:
+            log.warning("the database is away: %s", error)
+            stopping.wait(PAUSE_AFTER_ERROR)
+    return None
+
+
+def relay_until(stopping: threading.Event, instance: Instance, wire: Wire) -> None:
+    """Publish what is told, as soon as it is told, until `stopping` is set."""
+    while not stopping.is_set():
+        instance.spoke.clear()
+        with _patience(stopping):
+            while not stopping.is_set() and instance.relay(wire):
+                pass
+        instance.spoke.wait(IDLE)
+
+
+def react_until(stopping: threading.Event, react: Callable[[], int], heard: threading.Event) -> None:
+    """Handle what is heard, by calling `react`, until `stopping` is set."""
+    while not stopping.is_set():
+        heard.clear()
+        with _patience(stopping):
+            while not stopping.is_set() and react():
+                pass
+        heard.wait(IDLE)
+
+
+@contextmanager
+def _patience(stopping: threading.Event) -> Iterator[None]:
+    """A database that is away comes back; what was under way was rolled back and is done again."""
+    try:
+        yield
+    except DBAPIError as error:
+        log.warning("the database failed: %s", error.orig)
+        stopping.wait(PAUSE_AFTER_ERROR)
+
+
+def housekeeping(instance: Instance) -> None:
+    """Forget messages handled and answers given long ago."""
+    with instance.begin() as uow:
+        mailbox.forget_handled(uow.session, now=utc_now())
+        mailbox.forget_answers(uow.session, now=utc_now())
+
+
+def schedule(instance: Instance) -> BackgroundScheduler:
+    """A scheduler, not yet started, of the service's jobs and of the housekeeping every service has."""
+    scheduler = BackgroundScheduler(timezone="UTC")
+    for job in (*instance.service.jobs, Job(housekeeping, every=timedelta(hours=1))):
+        scheduler.add_job(
+            job.run,
+            "interval",
+            args=(instance,),
+            seconds=job.every.total_seconds(),
+            id=f"{instance.service.name}.{job.run.__name__}",
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=300,
+        )
+    return scheduler
+
+
+def run(instance: Instance, *, port: int) -> None:
+    """Work until SIGTERM or SIGINT. Exits with 1 if a loop died, so that a supervisor starts anew."""
+    worker = Worker(instance)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stop())
+    _answer_probes(instance, worker, port)
+    try:
+        worker.run()
+    except Exception:
+        log.critical("this worker ends", exc_info=True)
+        os._exit(1)  # the threads of a broken connection may never end
+
+
+def _answer_probes(instance: Instance, worker: Worker, port: int) -> None:
+    """Answer /healthz (no loop has died), /readyz (database and broker answer) and /metrics."""
+
+    class Probe(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            match self.path:
+                case "/healthz":
+                    self._answer(worker.is_alive)
+                case "/readyz":
+                    self._answer(_is_ready(instance))
+                case "/metrics":
+                    self._answer(True, metrics.exposition(instance), "text/plain; version=0.0.4")
+                case _:
+                    self.send_error(HTTPStatus.NOT_FOUND)
+
+        def _answer(self, good: bool, body: bytes = b"", content_type: str = "text/plain") -> None:
+            self.send_response(HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE)
+            self.send_header("Content-Type", content_type)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Probes come every few seconds; they are not worth a line."""
+
+    host = os.environ.get("HOST", "127.0.0.1")
+    server = ThreadingHTTPServer((host, port), Probe)
+    threading.Thread(target=server.serve_forever, name="probes", daemon=True).start()
+
+
+def _is_ready(instance: Instance) -> bool:
+    try:
+        migrated = instance.database.is_migrated(instance.service.histories)
+    except DBAPIError:
+        return False
+    return migrated and rabbit.is_reachable(instance.config.broker_url)
