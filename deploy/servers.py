@@ -41,6 +41,19 @@ import psycopg
 
 from deploy.programs import PROGRAMS, Missing, install, postgresql_programs, rabbitmq_programs
 
+__all__ = [
+    "Missing",
+    "NotStarted",
+    "PostgreSQL",
+    "RabbitMQ",
+    "Server",
+    "free_port",
+    "new_database",
+    "plain_url",
+    "private_postgresql",
+    "private_rabbitmq",
+]
+
 LOOPBACK = "127.0.0.1"
 READY_WITHIN_SECONDS = 90.0
 STOPPED_WITHIN_SECONDS = 20.0
@@ -396,7 +409,8 @@ class RabbitMQ(Server):
         return _answers(self.port)
 
     def _leave(self) -> None:
-        self.stop()
+        # A gentle stop takes seconds and saves what is thrown away in the next step.
+        self.kill()
         if self._mapper is not None:
             self._mapper.kill()
             self._mapper.wait()
