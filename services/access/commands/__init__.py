@@ -1,0 +1,1 @@
+"""Use cases that change what access owns. Each is handed a unit of work and never commits it."""
