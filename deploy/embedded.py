@@ -22,8 +22,6 @@ from pathlib import Path
 from typing import IO, Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from apscheduler.schedulers.base import BaseScheduler
-
 from deploy.services import SERVICES
 from services.access import queries as access_queries
 from shared import logs, mailbox
@@ -33,7 +31,7 @@ from shared.events import Envelope
 from shared.service import Instance, Service
 from shared.transport.loopback import Loopback
 from shared.web.app import build_app
-from shared.worker import react_until, relay_until, schedule
+from shared.worker import Scheduler, react_until, relay_until, schedule
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +65,7 @@ class Embedded:
     instances: dict[str, Instance]
     _stopping: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
-    _schedulers: list[BaseScheduler] = field(default_factory=list)
+    _schedulers: list[Scheduler] = field(default_factory=list)
 
     @classmethod
     def at(cls, folder: Path, **settings: str) -> Embedded:
