@@ -27,7 +27,7 @@ HEARS = {
     "access": ("catalogue",),
     "booking": ("access", "catalogue"),
     "notify": ("access", "booking", "catalogue"),
-    "usage_stats": ("access", "booking", "catalogue"),
+    "usage_stats": ("booking", "catalogue"),
 }
 BLOCKING = "('requested', 'approved', 'in_use')"
 

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -31,7 +32,7 @@ from shared.events import Envelope
 from shared.service import Instance, Service
 from shared.transport.loopback import Loopback
 from shared.web.app import build_app
-from shared.worker import Scheduler, react_until, relay_until, schedule
+from shared.worker import react_until, relay_until, schedule
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class Embedded:
     instances: dict[str, Instance]
     _stopping: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
-    _schedulers: list[Scheduler] = field(default_factory=list)
+    _schedulers: list[Any] = field(default_factory=list)
 
     @classmethod
     def at(cls, folder: Path, **settings: str) -> Embedded:
@@ -113,7 +114,7 @@ class Embedded:
 
         for instance in self.instances.values():
             instance.catch_up()
-            self._run(lambda instance=instance: relay_until(self._stopping, instance, Waking()))
+            self._run(partial(relay_until, self._stopping, instance, Waking()))
             scheduler = schedule(instance)
             scheduler.start()
             self._schedulers.append(scheduler)

@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -93,10 +94,11 @@ class System:
     def wait_until_published(self) -> None:
         """Wait until every outbox is empty; the steps are shown with the events they led to."""
         for mount in MOUNTS:
-            eventually(
-                lambda mount=mount: self.call(None, "GET", f"{mount}/readyz").json()["outbox"]["unpublished"] == 0,
-                f"{mount} has published what it told",
-            )
+            eventually(partial(self._is_published, mount), f"{mount} has published what it told")
+
+    def _is_published(self, mount: str) -> bool:
+        outbox = self.call(None, "GET", f"{mount}/readyz").json()["outbox"]
+        return bool(outbox["unpublished"] == 0)
 
     def new_events(self) -> list[dict[str, Any]]:
         """What was told since the last look, in the order of its happening."""

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from deploy import servers
+from deploy import programs
 from tests.conftest import IN_CI
 
 
@@ -24,7 +24,7 @@ def test_the_main_job_in_one_process() -> None:
 
 
 def test_the_main_job_on_postgresql_and_rabbitmq() -> None:
-    if missing := servers.missing(["postgresql", "rabbitmq-server"]):
+    if missing := programs.missing(["postgresql", "rabbitmq-server"]):
         if IN_CI:
             pytest.fail(f"missing: {', '.join(missing)}")
         pytest.skip(f"missing: {', '.join(missing)}")
