@@ -494,14 +494,14 @@ def embedded() -> Iterator[tuple[System, Path]]:
             "ADMIN_EMAIL": administrator.email,
             "ADMIN_PASSWORD": administrator.password,
         }
-        process = subprocess.Popen([sys.executable, "-m", "deploy.embedded"], env=environment, stdout=subprocess.PIPE)
+        log = Path(folder) / "log"
+        with log.open("wb") as output:
+            process = subprocess.Popen([sys.executable, "-m", "deploy.embedded"], env=environment, stdout=output)
         try:
-            assert process.stdout is not None
-            for line in process.stdout:
-                if line.startswith(b"ready "):
-                    break
-            else:
-                raise WrongAnswer("the embedded system ended before it was ready")
+            while b"ready http" not in log.read_bytes():
+                if process.poll() is not None:
+                    raise WrongAnswer("the embedded system ended before it was ready")
+                time.sleep(0.05)
             yield System(lambda path: f"http://127.0.0.1:{port}{path}", administrator), Path(folder) / "mail"
         finally:
             process.terminate()

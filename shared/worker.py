@@ -2,7 +2,8 @@
 
 Loops in threads. If one of them dies, the process dies and whoever started it starts it again: a worker
 that half lives is a failure nobody sees. Of several workers of one service one works; the others wait
-until it is gone. SIGTERM stops each loop after what it has in hand.
+until it is gone. SIGTERM stops each loop after what it has in hand; what takes longer than a supervisor's
+patience is left, as a crash would leave it, and done again.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from http import HTTPStatus
@@ -24,6 +26,7 @@ from sqlalchemy.exc import DBAPIError
 
 from shared import mailbox, metrics
 from shared.clock import utc_now
+from shared.events import Envelope
 from shared.service import Instance, Job, Wire
 from shared.transport import rabbit
 
@@ -31,17 +34,24 @@ log = logging.getLogger(__name__)
 
 IDLE = 0.5  # seconds between looks at an empty mailbox that nobody woke
 CATCH_UP_EVERY = 2.0  # seconds between looks for a gap in what was received
+LOOK_ANYWAY_EVERY = 30.0  # seconds between looks into the others' logs when no gap is known
+STOPPED_WITHIN = 6.0  # seconds for what is in hand; supervisors commonly wait ten before they kill
 LEADER_LOCK = 7_405_926  # of PostgreSQL's advisory locks; each service has its own database
 PAUSE_AFTER_ERROR = 1.0  # seconds, while a database or a broker is away
 
 
+class LeadershipLost(Exception):
+    """Another worker of the service may be working by now."""
+
+
 class Worker:
-    """The loops of one service; `run` returns when `stop` was called and all of them have ended."""
+    """The loops of one service; `run` returns when `stop` was called and they have ended."""
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self._stopping = threading.Event()
         self._heard = threading.Event()  # wakes the loop that handles
+        self._connected = threading.Event()  # the queue was reached, perhaps after a while: look what was missed
         self._leading = threading.Event()
         self._dead: list[BaseException] = []
 
@@ -62,7 +72,8 @@ class Worker:
     def run(self) -> None:
         """Wait until no other worker of this service works; then work until stopped.
 
-        Raises what ended a loop that should not have ended, or when the leadership is lost.
+        Raises what ended a loop that should not have ended; `LeadershipLost` at once, with the loops still
+        running, so that the process can end before it does what is another's.
         """
         with self._leadership() as lost:
             if self._stopping.is_set():
@@ -84,7 +95,8 @@ class Worker:
         if instance.service.hears:
             loops += [("consume", self._consume), ("heal", self._heal)]
         threads = [
-            threading.Thread(target=self._guard, args=(what, loop), name=f"{name}-{what}") for what, loop in loops
+            threading.Thread(target=self._guard, args=(what, loop), name=f"{name}-{what}", daemon=True)
+            for what, loop in loops
         ]
         scheduler = schedule(instance)
         for thread in threads:
@@ -93,16 +105,21 @@ class Worker:
         while not self._stopping.is_set():
             # The leader's connection also hears, from the database, that something was told.
             if lost(IDLE):
-                self._dead.append(RuntimeError("the leadership was lost"))
-                self.stop()
-        scheduler.shutdown(wait=True)
-        for thread in threads:
-            thread.join()
-        wire.stop()
+                raise LeadershipLost
+        threads.append(threading.Thread(target=scheduler.shutdown, name=f"{name}-jobs", daemon=True))
+        threads[-1].start()
+        deadline = time.monotonic() + STOPPED_WITHIN
+        _join(threads, deadline - STOPPED_WITHIN / 2)
+        wire.stop()  # ends the wait for a broker that does not confirm
+        for thread in _join(threads, deadline):
+            log.warning("%s did not end in time and is left", thread.name)
 
     def _consume(self) -> None:
-        def accept(envelopes: object) -> None:
-            self._instance.accept(envelopes)  # type: ignore[arg-type]
+        def accept(envelopes: Sequence[Envelope]) -> None:
+            try:
+                self._instance.accept(envelopes)
+            except DBAPIError as error:
+                raise rabbit.NotKept(f"the database failed: {error.orig}") from error
             self._heard.set()
 
         rabbit.consume(
@@ -110,19 +127,28 @@ class Worker:
             self._instance.service.name,
             accept,
             stopping=self._stopping,
-            opened=lambda: None,
+            opened=self._connected.set,
         )
 
     def _heal(self) -> None:
-        """Fetch what was never delivered: all of it once at the start, later whenever there is a gap."""
-        missing = True
+        """Fetch what was never delivered: at the start, after each connect, and whenever there is a gap.
+
+        What is lost at the end of a log leaves no gap, and a peer may be away when it is asked: so now and
+        then anyway.
+        """
+        look_anyway_at = time.monotonic()
         while not self._stopping.is_set():
             with _patience(self._stopping):
-                if missing and self._instance.catch_up():
-                    self._heard.set()
-                with self._instance.snapshot() as session:
-                    missing = bool(mailbox.gaps(session))
+                if self._connected.is_set() or time.monotonic() >= look_anyway_at or self._has_gap():
+                    self._connected.clear()
+                    if self._instance.catch_up():
+                        self._heard.set()
+                    look_anyway_at = time.monotonic() + LOOK_ANYWAY_EVERY
             self._stopping.wait(CATCH_UP_EVERY)
+
+    def _has_gap(self) -> bool:
+        with self._instance.snapshot() as session:
+            return bool(mailbox.gaps(session))
 
     def _guard(self, what: str, loop: Callable[[], None]) -> None:
         try:
@@ -180,6 +206,13 @@ def _lock_connection(url: sa.URL, stopping: threading.Event) -> psycopg.Connecti
     return None
 
 
+def _join(threads: Sequence[threading.Thread], deadline: float) -> list[threading.Thread]:
+    """Wait for `threads` until `deadline`; those that have not ended."""
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return [thread for thread in threads if thread.is_alive()]
+
+
 def relay_until(stopping: threading.Event, instance: Instance, wire: Wire) -> None:
     """Publish what is told, as soon as it is told, until `stopping` is set."""
     while not stopping.is_set():
@@ -235,16 +268,27 @@ def schedule(instance: Instance) -> BackgroundScheduler:
 
 
 def run(instance: Instance, *, port: int) -> None:
-    """Work until SIGTERM or SIGINT. Exits with 1 if a loop died, so that a supervisor starts anew."""
+    """Work until SIGTERM or SIGINT, then exit with 0; with 1 if a loop died, so that a supervisor starts anew."""
     worker = Worker(instance)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: worker.stop())
+    # A handler would run in the midst of whatever the main thread does, with locks in its hands; so the
+    # signals are kept from all threads and taken by one that does nothing else.
+    signals = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+
+    def obey() -> None:
+        signal.sigwait(signals)
+        worker.stop()
+
+    threading.Thread(target=obey, name="signals", daemon=True).start()
     _answer_probes(instance, worker, port)
+    status = 0
     try:
         worker.run()
     except Exception:
         log.critical("this worker ends", exc_info=True)
-        os._exit(1)  # the threads of a broken connection may never end
+        status = 1
+    logging.shutdown()
+    os._exit(status)  # a thread that waits for a broken connection, or a long job, may never end
 
 
 def _answer_probes(instance: Instance, worker: Worker, port: int) -> None:

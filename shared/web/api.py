@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ClassVar, TypeVar
 
 import flask_smorest
 from flask import Flask, Response, current_app, g, make_response, request
-from marshmallow import Schema, fields
+from marshmallow import INCLUDE, Schema, fields
 from sqlalchemy import update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
@@ -20,12 +21,16 @@ from shared.errors import DomainError, Fault, Invalid
 from shared.mailbox import Answer
 from shared.service import Instance, Service
 from shared.unit_of_work import UnitOfWork
+from shared.web.auth import require_login
 from shared.web.errors import refused
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 KEPT_HEADERS = ("Location", "ETag", "Content-Type")
 LONGEST_KEY = 255
+TOKEN_NEEDED: list[dict[str, list[str]]] = [{"token": []}]
+TOKEN_OR_NONE: list[dict[str, list[str]]] = [*TOKEN_NEEDED, {}]
+_KEY = re.compile("[!-~]+")
 _NO_ANSWER_YET = 0
 
 
@@ -40,6 +45,9 @@ class FaultSchema(Schema):
 
 class ProblemSchema(Schema):
     """Problem details (RFC 9457). Some problems carry further members."""
+
+    class Meta:
+        unknown = INCLUDE
 
     type = fields.String(required=True)
     title = fields.String(required=True)
@@ -61,6 +69,7 @@ _PROBLEMS = {
     415: "Another format is needed",
     422: "Cannot be done as asked; every broken rule is named",
     429: "Too often",
+    500: "Something went wrong on our side",
     503: "Not available right now",
 }
 _PROBLEMS_OF_CHANGES = {412: "Changed meanwhile", 428: "If-Match is missing"}
@@ -70,6 +79,16 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
     """A blueprint whose views appear in the service's OpenAPI document."""
 
     at_root: ClassVar[bool] = False  # True: not below the mount
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._prepare_doc_cbks.append(self._say_who_may)
+
+    def _say_who_may(self, operation: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
+        """Say in the document that a token is needed, where the blueprint lets nobody in without."""
+        if require_login in self.before_request_funcs.get(None, ()):
+            operation["security"] = TOKEN_NEEDED
+        return operation
 
     def get(self, rule: str) -> Callable[[View], View]:
         return self._route("GET", rule)
@@ -94,13 +113,22 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
     def gives(self, schema: type[Schema], status: int = 200, *, many: bool = False) -> Callable[[View], View]:
         return self.response(status, schema(many=many))  # type: ignore[no-any-return]
 
+    def needs_token(self) -> Callable[[View], View]:
+        """Say in the document that the view asks for a token by itself."""
+        return self.doc(security=TOKEN_NEEDED)  # type: ignore[no-any-return]
+
     def gives_nothing(self) -> Callable[[View], View]:
         return self.response(204)  # type: ignore[no-any-return]
 
-    def gives_raw(self, content_type: str, description: str, status: int = 200) -> Callable[[View], View]:
+    def gives_raw(
+        self, content_type: str, description: str, status: int = 200, *, shape: str = "string"
+    ) -> Callable[[View], View]:
         """For views that return a response of their own making."""
         return self.response(  # type: ignore[no-any-return]
-            status, {"type": "string"}, content_type=content_type, description=description
+            status,
+            {"type": shape} | ({"items": {}} if shape == "array" else {}),
+            content_type=content_type,
+            description=description,
         )
 
     def _route(
@@ -117,8 +145,11 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
                     description=description,
                     content_type="application/problem+json",
                 )(answered)
-            if once and method != "GET":
-                answered = self.doc(parameters=[_KEY_PARAMETER])(answered)
+            parameters = [_KEY_PARAMETER] if once and method != "GET" else []
+            if method in ("PUT", "PATCH", "DELETE"):
+                parameters.append(_VERSION_PARAMETER)
+            if parameters:
+                answered = self.doc(parameters=parameters)(answered)
             routed: View = self.route(rule, methods=[method])(answered)
             return routed
 
@@ -134,7 +165,18 @@ _KEY_PARAMETER = {
 }
 
 
+_VERSION_PARAMETER = {
+    "in": "header",
+    "name": "If-Match",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "The ETag of what is changed. Needed where reading it gives one.",
+}
+
+
 class _Api(flask_smorest.Api):  # type: ignore[misc]
+    DEFAULT_ERROR_RESPONSE_NAME = None  # all of ours are named, and of another shape
+
     def _register_error_handlers(self) -> None:
         """Leave errors to `shared.web.errors`: this app serves pages too."""
 
@@ -149,7 +191,7 @@ def init_app(app: Flask, service: Service) -> _Api:
     )
     documented = _Api(app)
     documented.spec.components.security_scheme("token", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
-    documented.spec.options["security"] = [{"token": []}, {}]
+    documented.spec.options["security"] = TOKEN_OR_NONE
     return documented
 
 
@@ -166,19 +208,13 @@ def etag(sequence: int) -> None:
 def must_match(sequence: int) -> None:
     """Refuse a change to another version than the present one, `sequence`.
 
-    Raises `NoVersionNamed` (428) when `If-Match` is missing, `Stale` (412) when it names another.
+    Raises `Unversioned` (428) when `If-Match` is missing, `Stale` (412) when it names another.
     """
     named = request.headers.get("If-Match")
     if named is None:
-        raise NoVersionNamed("Send the ETag of what you changed as If-Match.")
+        raise errors.Unversioned("Send the ETag of what you changed as If-Match.")
     if named.strip() not in ("*", f'"{sequence}"'):
         raise errors.Stale("Somebody changed this since you read it. Read it again.", present=sequence)
-
-
-class NoVersionNamed(errors.Invalid):
-    """A change has to say which version it is a change of."""
-
-    code = "if-match-needed"
 
 
 def _headers() -> dict[str, str]:
@@ -189,13 +225,12 @@ def _headers() -> dict[str, str]:
 def _answered(view: Callable[..., Any], largest_body: int | None, *, once: bool) -> Callable[..., Any]:
     @wraps(view)
     def answer(*args: Any, **kwargs: Any) -> Response:
-        if largest_body is not None:
-            request.max_content_length = largest_body
         key = request.headers.get("Idempotency-Key")
         if not once or key is None or not g.actor.signed_in:
             return _response(view, args, kwargs)
         return _once(key, lambda: _response(view, args, kwargs))
 
+    answer.largest_body = largest_body  # type: ignore[attr-defined]  # for `security`, which looks at it first
     return answer
 
 
@@ -209,14 +244,14 @@ def _once(key: str, respond: Callable[[], Response]) -> Response:
     """Answer a repeated write as it was answered the first time.
 
     The answer is kept in the transaction of its effect: whoever crashes between commit and answer
-    answers the same when asked again. Two at once: the second waits for the first.
+    answers the same when asked again. Two at once: the second waits for the first. A refusal is an answer
+    too, unless it says that the same may work later.
     """
-    if not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
-        fault = Fault("bad-key", f"A key is 1 to {LONGEST_KEY} printable ASCII characters.", "Idempotency-Key")
-        raise Invalid("This idempotency key cannot be used.", faults=[fault])
+    if not (len(key) <= LONGEST_KEY and _KEY.fullmatch(key)):
+        detail = f"A key is 1 to {LONGEST_KEY} printable ASCII characters without spaces."
+        raise Invalid("This idempotency key cannot be used.", faults=[Fault("bad-key", detail, "Idempotency-Key")])
     instance: Instance = current_app.extensions["instance"]
-    asked = f"{request.method} {request.full_path}\n".encode() + request.get_data(cache=True)
-    fingerprint = hashlib.sha256(asked).hexdigest()
+    fingerprint = _fingerprint()
     try:
         with instance.begin(actor=g.actor, correlation_id=g.correlation_id) as uow:
             if kept := _claim(uow, key, fingerprint):
@@ -228,13 +263,31 @@ def _once(key: str, respond: Callable[[], Response]) -> Response:
                 g.pop("work", None)
             _keep(uow.session, key, response)
             return response
+    except (errors.TooMany, errors.Unavailable):
+        raise
     except DomainError as refusal:
         body, status = refused(refusal)
         response = make_response(body, status)
         with instance.begin(actor=g.actor, correlation_id=g.correlation_id) as uow:
-            if not _claim(uow, key, fingerprint):
-                _keep(uow.session, key, response)
+            if kept := _claim(uow, key, fingerprint):  # the same was asked again and answered meanwhile
+                return _repeated(kept, fingerprint)
+            _keep(uow.session, key, response)
         return response
+
+
+def _fingerprint() -> str:
+    """What tells one request from another: method, address, and what was sent."""
+    digest = hashlib.sha256(f"{request.method} {request.full_path}\n".encode())
+    if request.mimetype == "multipart/form-data":  # parted by another mark each time it is sent
+        for name, value in request.form.items(multi=True):
+            digest.update(f"{name}={hashlib.sha256(value.encode()).hexdigest()}\n".encode())
+        for name, file in request.files.items(multi=True):
+            content = hashlib.sha256(file.stream.read()).hexdigest()
+            file.stream.seek(0)
+            digest.update(f"{name}={file.filename}={content}\n".encode())
+    else:
+        digest.update(request.get_data(cache=True))
+    return digest.hexdigest()
 
 
 def _claim(uow: UnitOfWork, key: str, fingerprint: str) -> Answer | None:

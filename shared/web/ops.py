@@ -74,7 +74,8 @@ class FeedQuery(Schema):
 
 @api_blueprint.get("/events")
 @api_blueprint.takes(FeedQuery, location="query")
-@api_blueprint.gives_raw(BATCH_CONTENT_TYPE, "CloudEvents in the order of their positions")
+@api_blueprint.gives_raw(BATCH_CONTENT_TYPE, "CloudEvents in the order of their positions", shape="array")
+@api_blueprint.needs_token()
 def feed(wanted: dict[str, Any]) -> Response:
     """Read the log of this service, for other services and administrators"""
     _must_read_logs()
