@@ -82,10 +82,25 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        self._prepare_doc_cbks.append(self._say_who_may)
+        self._prepare_doc_cbks.append(self._say_the_usual)
 
-    def _say_who_may(self, operation: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
-        """Say in the document that a token is needed, where the blueprint lets nobody in without."""
+    def _say_the_usual(
+        self, operation: dict[str, Any], info: dict[str, Any], *, method: str, **_: Any
+    ) -> dict[str, Any]:
+        """Document what all views share: headers of writes, problems, and whether a token is needed.
+
+        Not by `alt_response`: each of those is one more function to pass through at every request.
+        """
+        changes = method.upper() in ("PUT", "PATCH", "DELETE")
+        headers = [_KEY_PARAMETER] if info.get("kept") else []
+        headers += [_VERSION_PARAMETER] if changes else []
+        if headers:
+            operation.setdefault("parameters", []).extend(headers)
+        for status, description in (_PROBLEMS | (_PROBLEMS_OF_CHANGES if changes else {})).items():
+            operation.setdefault("responses", {})[status] = {
+                "description": description,
+                "content": {"application/problem+json": {"schema": ProblemSchema}},
+            }
         if require_login in self.before_request_funcs.get(None, ()):
             operation["security"] = TOKEN_NEEDED
         return operation
@@ -134,22 +149,11 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
     def _route(
         self, method: str, rule: str, largest_body: int | None = None, *, once: bool = True
     ) -> Callable[[View], View]:
-        problems = _PROBLEMS | (_PROBLEMS_OF_CHANGES if method in ("PUT", "PATCH", "DELETE") else {})
+        kept = once and method != "GET"
 
         def decorate(view: View) -> View:
-            answered: Any = _answered(view, largest_body, once=once and method != "GET")
-            for status, description in problems.items():
-                answered = self.alt_response(
-                    status,
-                    schema=ProblemSchema,
-                    description=description,
-                    content_type="application/problem+json",
-                )(answered)
-            parameters = [_KEY_PARAMETER] if once and method != "GET" else []
-            if method in ("PUT", "PATCH", "DELETE"):
-                parameters.append(_VERSION_PARAMETER)
-            if parameters:
-                answered = self.doc(parameters=parameters)(answered)
+            answered: Any = _answered(view, largest_body, once=kept)
+            answered._apidoc = getattr(view, "_apidoc", {}) | {"kept": kept}
             routed: View = self.route(rule, methods=[method])(answered)
             return routed
 
