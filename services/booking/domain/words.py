@@ -1,0 +1,62 @@
+"""Times as sentences say them: in the facility's own time, 24 hours, without the names of zones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from shared.calendar import MINUTES_A_DAY, Span
+
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+WEEKDAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def day_words(day: date) -> str:
+    """`Thu 26 Nov 2026`."""
+    return f"{WEEKDAYS[day.weekday()]} {day.day} {MONTHS[day.month - 1]} {day.year}"
+
+
+def moment_words(when: datetime, zone: ZoneInfo) -> str:
+    """`Thu 26 Nov 2026, 08:00`."""
+    local = when.astimezone(zone)
+    return f"{day_words(local.date())}, {local:%H:%M}"
+
+
+def span_words(span: Span, zone: ZoneInfo) -> str:
+    """`Thu 26 Nov 2026, 08:00–12:00`; both days where it runs past midnight."""
+    start, end = span.starts_at.astimezone(zone), span.ends_at.astimezone(zone)
+    if start.date() == end.date():
+        return f"{moment_words(start, zone)}–{end:%H:%M}"
+    return f"{moment_words(start, zone)} – {moment_words(end, zone)}"
+
+
+def clock_words(minute: int) -> str:
+    """Minutes since midnight as the clock shows them; the midnight that ends a day is `24:00`."""
+    return f"{minute // 60:02d}:{minute % 60:02d}"
+
+
+def hours_words(spans: Iterable[Span], day: date, zone: ZoneInfo) -> str:
+    """`08:00–12:00 and 13:00–17:00`, as these spans of one local day begin and end."""
+    return listed(
+        [f"{span.starts_at.astimezone(zone):%H:%M}–{_end(span.ends_at.astimezone(zone), day)}" for span in spans]
+    )
+
+
+def _end(local: datetime, day: date) -> str:
+    return "24:00" if local.date() > day else f"{local:%H:%M}"
+
+
+def length_words(length: timedelta) -> str:
+    """`4 h`, `1 h 30 min`, `45 min`, `3 days`."""
+    minutes = round(length.total_seconds() / 60)
+    if minutes and minutes % MINUTES_A_DAY == 0 and minutes > MINUTES_A_DAY:
+        return f"{minutes // MINUTES_A_DAY} days"
+    hours, rest = divmod(minutes, 60)
+    return " ".join([f"{hours} h"] * bool(hours) + [f"{rest} min"] * bool(rest or not hours))
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
