@@ -201,7 +201,9 @@ def _schema(hint: Any, schemas: Json) -> Json:
     if origin in (Union, types.UnionType):
         [inner] = [argument for argument in arguments if argument is not types.NoneType]
         schema = _schema(inner, schemas)
-        return schema | {"type": [schema["type"], "null"]} if "type" in schema else {"oneOf": [schema, {"type": "null"}]}
+        if "type" in schema:
+            return schema | {"type": [schema["type"], "null"]}
+        return {"oneOf": [schema, {"type": "null"}]}
     if origin is tuple:
         return {"type": "array", "items": _schema(arguments[0], schemas)}
     if origin is dict:

@@ -119,6 +119,18 @@ def exists(local: datetime) -> bool:
     return back.replace(tzinfo=None) == local.replace(tzinfo=None)
 
 
+def _first_from(day: date, minute: int, zone: ZoneInfo) -> datetime:
+    """The first instant at which the clock shows this wall time or, where that is skipped, a later one."""
+    found = instant(day, minute, zone)
+    wanted = datetime.combine(day, time()) + timedelta(minutes=minute)
+    if found.astimezone(zone).replace(tzinfo=None) == wanted:
+        return found
+    step = timedelta(minutes=1)
+    while (found - step).astimezone(zone).utcoffset() == found.astimezone(zone).utcoffset():
+        found -= step
+    return found
+
+
 def local_day(day: date, zone: ZoneInfo) -> Span:
     """From one local midnight to the next: 23, 24 or 25 hours."""
     return Span(instant(day, 0, zone), instant(day + timedelta(days=1), 0, zone))
@@ -165,8 +177,8 @@ class OpeningHours:
             Span(starts_at, ends_at)
             for opening in self.weekly
             if opening.weekday == day.weekday()
-            and (starts_at := instant(day, opening.opens, self.zone))
-            < (ends_at := instant(day, opening.closes, self.zone))
+            and (starts_at := _first_from(day, opening.opens, self.zone))
+            < (ends_at := _first_from(day, opening.closes, self.zone))
         )
 
     def within(self, span: Span) -> list[Span]:

@@ -41,19 +41,21 @@ def serve(service: Service) -> None:
     from granian import Granian  # only the web verb needs a web server
     from granian.constants import Interfaces
 
+    from shared import metrics
+
     service.config.from_env(service.name)  # complain here, not in each child
-    workers = int(os.environ.get("WEB_WORKERS", "2"))
+    workers = _number("WEB_WORKERS", 2)
     with tempfile.TemporaryDirectory(prefix="infrashare-metrics-") as figures:
         if workers > 1:
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
+            metrics.count_together(figures)
         Granian(
             f"{service.import_name}.app:create_app",
             factory=True,
             address=os.environ.get("HOST", "127.0.0.1"),
-            port=int(os.environ.get("PORT", DEFAULT_PORT)),
+            port=_number("PORT", DEFAULT_PORT),
             interface=Interfaces.WSGI,
             workers=workers,
-            blocking_threads=int(os.environ.get("WEB_THREADS", "4")),
+            blocking_threads=_number("WEB_THREADS", 4),
             respawn_failed_workers=True,
             workers_kill_timeout=30,
             log_access=False,
@@ -63,4 +65,11 @@ def serve(service: Service) -> None:
 def work(service: Service) -> None:
     from shared import worker  # pika and the scheduler are for this verb alone
 
-    worker.run(Instance.from_env(service), port=int(os.environ.get("WORKER_PORT", DEFAULT_WORKER_PORT)))
+    worker.run(Instance.from_env(service), port=_number("WORKER_PORT", DEFAULT_WORKER_PORT))
+
+
+def _number(name: str, default: int) -> int:
+    try:
+        return int(os.environ.get(name) or default)
+    except ValueError:
+        raise ConfigError(f"{name} must be a number") from None

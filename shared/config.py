@@ -8,6 +8,8 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Self, get_type_hints
 
+SHORTEST_SECRET = 16
+
 
 class ConfigError(Exception):
     """Settings are missing or cannot be read; the process must not start. Names all of them at once."""
@@ -17,7 +19,8 @@ class ConfigError(Exception):
 class Config:
     """Settings common to all services. `BOOKING_DATABASE_URL` sets `database_url` of booking alone.
 
-    A variable ending in `_FILE` names a file that holds the value (as Docker secrets do).
+    A variable ending in `_FILE` names a file that holds the value (as Docker secrets do). An empty value
+    counts as none: that is what compose files pass on for what nobody set.
     """
 
     database_url: str
@@ -33,15 +36,16 @@ class Config:
         settings: dict[str, Any] = {}
         wrong: list[str] = []
         for field in fields(cls):
-            text = _read(env, f"{prefix}_{field.name}".upper(), field.name.upper())
-            if text is None:
-                if field.default is MISSING:
-                    wrong.append(f"{field.name.upper()} is missing")
-                continue
             try:
-                settings[field.name] = _PARSERS[hints[field.name]](text)
-            except ValueError as error:
+                text = _read(env, f"{prefix}_{field.name}".upper(), field.name.upper())
+                if text:
+                    settings[field.name] = _PARSERS[hints[field.name]](text)
+                elif field.default is MISSING:
+                    wrong.append(f"{field.name.upper()} is missing")
+            except (ValueError, OSError) as error:
                 wrong.append(f"{field.name.upper()}: {error}")
+        if settings.get("peer_urls") and len(settings.get("service_secret", "")) < SHORTEST_SECRET:
+            wrong.append(f"SERVICE_SECRET needs {SHORTEST_SECRET} characters or more where PEER_URLS are given")
         if wrong:
             raise ConfigError(f"{prefix}: " + "; ".join(wrong))
         return cls(**settings)
@@ -53,13 +57,13 @@ class Config:
         return {name.strip(): url.strip().rstrip("/") for name, _, url in pairs}
 
 
-def _read(env: Mapping[str, str], *names: str) -> str | None:
+def _read(env: Mapping[str, str], *names: str) -> str:
     for name in names:
         if path := env.get(f"{name}_FILE"):
             return Path(path).read_text().strip()
-        if name in env:
-            return env[name]
-    return None
+        if text := env.get(name):
+            return text
+    return ""
 
 
 def _flag(text: str) -> bool:

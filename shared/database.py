@@ -63,6 +63,8 @@ class Seconds(TypeDecorator[timedelta]):
         return None if value is None else timedelta(seconds=value)
 
 
+MIGRATION_LOCK = 7_405_925  # of PostgreSQL's advisory locks; each service has its own database
+
 Counter = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # only INTEGER counts by itself on SQLite
 
 COLUMN_TYPES: dict[Any, Any] = {
@@ -100,8 +102,9 @@ class Database:
             if sys.version_info >= (3, 12):  # later Pythons will change the driver's default
                 options["connect_args"] = {"autocommit": sqlite3.LEGACY_TRANSACTION_CONTROL}
         else:
-            # A connection lost to a restart of the server is noticed before it is used, and a
-            # statement that waits for ever is worse than one that fails.
+            # A connection lost to a restart of the server costs one request its answer, and then all of the
+            # pool are made anew; asking before each use would cost every request a round trip. A statement
+            # that waits for ever is worse than one that fails.
             options |= {"pool_pre_ping": False, "pool_recycle": 1800, "connect_args": _POSTGRESQL_OPTIONS}
         self.engine = sa.create_engine(url, **options)
         if self.engine.dialect.name == "sqlite":
@@ -132,6 +135,8 @@ class Database:
         """Bring every history of tables to its newest revision. Each has a version table of its own."""
         for name, folder in histories.items():
             with self.engine.connect() as connection, connection.begin():
+                if self.dialect == "postgresql":
+                    _migrate_alone(connection)
                 config = _alembic(name, folder)
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
@@ -152,6 +157,14 @@ _POSTGRESQL_OPTIONS = {
     "options": "-c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s",
     "tcp_user_timeout": 30_000,
 }
+
+
+def _migrate_alone(connection: sa.Connection) -> None:
+    """Wait for whoever else migrates, however long; and take what time a change of a large table needs."""
+    connection.execute(sa.text("SET LOCAL lock_timeout = 0"))
+    connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+    connection.execute(sa.text("SET LOCAL lock_timeout = '10s'"))
 
 
 def _alembic(name: str, folder: Path) -> AlembicConfig:

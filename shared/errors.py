@@ -7,6 +7,7 @@
   x Conflict      it may once have been possible, but not now       (HTTP 409)
   x Stale         the thing was changed since the actor read it     (HTTP 412)
   x Invalid       it could never be possible as asked               (HTTP 422)
+  x Unversioned   the actor did not say which version they changed  (HTTP 428)
   x TooMany       asked too often; later it may work                (HTTP 429)
   x Unavailable   something this needs is not there yet             (HTTP 503)
 
@@ -67,6 +68,10 @@ class Stale(DomainError):
 
 class Invalid(DomainError):
     code = "invalid"
+
+
+class Unversioned(DomainError):
+    code = "if-match-needed"
 
 
 class TooMany(DomainError):

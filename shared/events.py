@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Callable
-from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass, replace
-from datetime import date, datetime, timedelta
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from functools import cache
 from typing import Any, ClassVar, Self, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -19,6 +19,9 @@ from uuid import UUID, uuid4
 
 CONTENT_TYPE = "application/cloudevents+json"
 BATCH_CONTENT_TYPE = "application/cloudevents-batch+json"
+
+LONGEST_NAME = 255  # of what the mailboxes keep in a column
+LARGEST_SEQUENCE, LARGEST_POSITION = 2**31 - 1, 2**53
 
 
 class UnknownEvent(Exception):
@@ -59,11 +62,12 @@ def event(type_: str) -> Callable[[type[E]], type[E]]:
 
 def dump(event: Event) -> dict[str, Any]:
     """The event as JSON values: ids and dates as text, durations in seconds, tuples as lists."""
-    dumped: dict[str, Any] = _dumped(asdict(event))
-    return dumped
+    return {each.name: _dumped(getattr(event, each.name)) for each in fields(event)}
 
 
 def _dumped(value: Any) -> Any:
+    if is_dataclass(value):
+        return {each.name: _dumped(getattr(value, each.name)) for each in fields(value)}
     match value:
         case dict():
             return {key: _dumped(item) for key, item in value.items()}
@@ -184,30 +188,68 @@ class Envelope:
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Self:
-        """Raises `KeyError`, `TypeError` or `ValueError` if `raw` is not such a message."""
+        """Raises `KeyError`, `TypeError` or `ValueError` if `raw` is not such a message.
+
+        What gets through can be stored: whoever stores it must not fail on one message for ever.
+        """
         time = datetime.fromisoformat(raw["time"])
         if time.tzinfo is None:
             raise ValueError("the time of an event must have an offset")
         data, position = raw["data"], raw.get("position")
-        if not isinstance(data, dict) or not isinstance(position, int | None):
-            raise TypeError("data must be an object and position a number")
+        if not isinstance(data, dict):
+            raise TypeError("data must be an object")
         return cls(
-            id=UUID(raw["id"]),
-            source=str(raw["source"]).removeprefix("/"),
-            type=str(raw["type"]),
-            subject=str(raw["subject"]),
-            sequence=int(raw["sequence"]),
-            time=time,
-            actor=UUID(raw["actor"]),
-            correlation_id=UUID(raw["correlationid"]),
-            causation_id=UUID(raw["causationid"]) if raw.get("causationid") else None,
+            id=_id(raw["id"]),
+            source=_name(raw["source"]).removeprefix("/"),
+            type=_name(raw["type"]),
+            subject=_name(raw["subject"]),
+            sequence=_number(raw["sequence"], LARGEST_SEQUENCE),
+            time=_utc(time),
+            actor=_id(raw["actor"]),
+            correlation_id=_id(raw["correlationid"]),
+            causation_id=_id(raw["causationid"]) if raw.get("causationid") else None,
             data=data,
-            position=position,
+            position=None if position is None else _number(position, LARGEST_POSITION),
         )
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        raw = json.loads(text)
+        """Raises as `from_dict` does, and `RecursionError`."""
+        raw = json.loads(text, parse_constant=_no_value)
         if not isinstance(raw, dict):
             raise TypeError("an envelope is a JSON object")
+        json.dumps(raw, ensure_ascii=False).encode()  # half a surrogate pair cannot be stored
         return cls.from_dict(raw)
+
+
+def _id(value: Any) -> UUID:
+    return UUID(_text(value))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text is needed, not {value!r:.50}")
+    return value
+
+
+def _name(value: Any) -> str:
+    if not 0 < len(_text(value)) <= LONGEST_NAME or "\0" in value:
+        raise ValueError(f"not a name: {value!r:.50}")
+    return _text(value)
+
+
+def _number(value: Any, largest: int) -> int:
+    if not isinstance(value, int) or not 1 <= value <= largest:
+        raise ValueError(f"a number from 1 to {largest} is needed, not {value!r:.50}")
+    return value
+
+
+def _utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{time} is beyond all times") from None
+
+
+def _no_value(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON value")

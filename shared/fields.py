@@ -13,7 +13,9 @@ from marshmallow import ValidationError, fields, validate
 
 from shared.clock import utc_now
 
-_RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+_RFC_3339 = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII
+)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
@@ -23,7 +25,8 @@ _EMAIL = re.compile(
     r"@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])",
     re.ASCII | re.IGNORECASE,
 )
-_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn"}  # controls, bidi and zero-width marks, surrogates, unassigned
+# Controls, bidi and zero-width marks, surrogates, private, unassigned, and line breaks no field is drawn with.
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _JOINERS = {"\u200c", "\u200d"}  # some scripts and emoji need them
 EARLIEST, LATEST = timedelta(days=366 * 10), timedelta(days=366 * 5)
 LARGEST_SUM = 10**13  # cents
@@ -145,10 +148,18 @@ class EmailAddress(fields.String):
 class Slug(fields.String):
     """A readable id of lower-case letters, digits and hyphens."""
 
+    _WHAT = "Use lower-case letters, digits and hyphens."
+
     def __init__(self, maximum: int = 80, **settings: Any) -> None:
-        pattern = validate.Regexp(_SLUG, error="Use lower-case letters, digits and hyphens.")
+        pattern = validate.Regexp(_SLUG, error=self._WHAT)
         checks = _also(settings, validate.Length(min=1, max=maximum), pattern)
         super().__init__(validate=checks, **settings)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        slug = str(super()._deserialize(value, attr, data, **kwargs))
+        if slug.endswith("\n"):  # which `$` lets pass
+            raise ValidationError(self._WHAT)
+        return slug
 
 
 class Choice(fields.Enum[Any]):

@@ -19,7 +19,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import select, text
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, Session, aliased, mapped_column
 
 from shared.clock import utc_now
@@ -40,6 +41,7 @@ FIRST_RETRY = timedelta(milliseconds=100)  # doubles with every attempt: 0.1 s, 
 KEEP_HANDLED = timedelta(days=30)
 BATCH = 200  # rows relayed or stored at once
 HANDLED_TOGETHER = 50  # rows handled in one transaction
+HANDLING_LOCK = 7_405_927  # of PostgreSQL's advisory locks; each service has its own database
 
 
 class MailboxBase(MappedAsDataclass, DeclarativeBase):
@@ -95,6 +97,13 @@ class Inbox(MailboxBase, kw_only=True):
             "ix_inbox_open",
             "source",
             "subject",
+            "position",
+            sqlite_where=text("state <> 'done'"),
+            postgresql_where=text("state <> 'done'"),
+        ),
+        sa.Index(  # the next ones of a long backlog are found without looking at all of it
+            "ix_inbox_waiting",
+            "source",
             "position",
             sqlite_where=text("state <> 'done'"),
             postgresql_where=text("state <> 'done'"),
@@ -156,9 +165,14 @@ def post(session: Session, envelopes: Sequence[Envelope]) -> None:
 
 
 def _told(envelope: Envelope) -> dict[str, Any]:
-    row = asdict(envelope)
+    row = _row(envelope)
     del row["source"]
     return row
+
+
+def _row(envelope: Envelope) -> dict[str, Any]:
+    """The columns of an envelope. Its data is not copied, which would take longer than to store it."""
+    return {each.name: getattr(envelope, each.name) for each in fields(envelope)}
 
 
 _NUMBER = text("""
@@ -181,6 +195,8 @@ def relay(database: Database, source: str, publish: Callable[[Sequence[Envelope]
         unnumbered = session.scalar(select(Outbox.seq).where(Outbox.position.is_(None)).limit(1))
     if unnumbered is not None:
         with database.transaction() as session:
+            # While the leadership changes hands there may be two relays; positions are given by one at a time.
+            session.execute(select(Relay.upto).with_for_update())
             session.execute(_NUMBER, {"limit": BATCH})
     with database.snapshot() as session:
         upto = session.scalar(select(Relay.upto)) or 0
@@ -190,7 +206,8 @@ def relay(database: Database, source: str, publish: Callable[[Sequence[Envelope]
     taken = publish(batch)
     if taken:
         with database.transaction() as session:
-            session.execute(sa.update(Relay).values(upto=batch[taken - 1].position))
+            last = batch[taken - 1].position
+            session.execute(sa.update(Relay).where(Relay.upto < last).values(upto=last))
     return taken
 
 
@@ -235,7 +252,7 @@ def accept(database: Database, envelopes: Iterable[Envelope], *, heard: frozense
             cursor = session.get_one(Cursor, source, with_for_update=True, populate_existing=True)
             known = cursor.position
             rows = [
-                asdict(envelope)
+                _row(envelope)
                 | {
                     "state": "new" if envelope.type in heard else "done",
                     "attempts": 0,
@@ -281,9 +298,11 @@ def react(database: Database, handle: Handle) -> int:
         if session.scalar(_due(utc_now()).with_only_columns(Inbox.seq).limit(1)) is None:
             return 0
     with database.transaction() as session:
-        rows = session.scalars(
-            _due(utc_now()).limit(HANDLED_TOGETHER).with_for_update(of=Inbox, skip_locked=False)
-        ).all()
+        if database.dialect == "postgresql":
+            # Two processes may handle while the leadership changes hands. Whoever waits has to look anew:
+            # what it saw before may be what the other has just put off.
+            session.execute(select(sa.func.pg_advisory_xact_lock(HANDLING_LOCK)))
+        rows = session.scalars(_due(utc_now()).limit(HANDLED_TOGETHER).with_for_update(of=Inbox)).all()
         waiting: set[tuple[str, str]] = set()
         for row in rows:
             if (row.source, row.subject) in waiting:
@@ -292,6 +311,8 @@ def react(database: Database, handle: Handle) -> int:
                 with session.begin_nested():
                     handle(session, row.envelope)
             except Exception as error:
+                if isinstance(error, DBAPIError) and error.connection_invalidated:
+                    raise  # the transaction is gone, and that is not the message's fault
                 log.warning("%s %s could not be handled", row.type, row.id, exc_info=True)
                 waiting.add((row.source, row.subject))
                 _put_off(row, error)
@@ -302,12 +323,13 @@ def react(database: Database, handle: Handle) -> int:
 
 def _due(now: datetime) -> sa.Select[Inbox]:
     """What may be handled: before the first gap, and behind nothing of its subject that has to wait."""
-    earlier = aliased(Inbox)
+    earlier = aliased(Inbox, name="earlier")
     put_off = select(earlier.seq).where(
         earlier.source == Inbox.source,
         earlier.subject == Inbox.subject,
         earlier.position < Inbox.position,
         earlier.state == "new",
+        text("earlier.state <> 'done'"),  # as its index has it; without, each row looks through all before it
         earlier.due_at > now,
     )
     return (

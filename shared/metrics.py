@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, values
 from prometheus_client import multiprocess as several_processes
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -21,6 +21,13 @@ LATENCY = Histogram(
     ("service", "route"),
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
+
+
+def count_together(folder: str) -> None:
+    """Keep the figures of this process's children in `folder`, so that each of them can tell those of all."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    # The library reads that when it is imported, which it is by now; figures with labels are made later.
+    values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
 
 
 class Mailboxes(Collector):

@@ -43,7 +43,11 @@ class HttpPeers:
         token = issue_service_token(self._secret, self._service)
         path = f"/{MOUNTS.get(source, source)}/api/v1/events?after={after}&limit=500"
         answer = self._get(source, path, {"Authorization": f"Bearer {token}"})
-        return [Envelope.from_dict(each) for each in answer or []]
+        try:
+            return [Envelope.from_dict(each) for each in answer or []]
+        except (KeyError, TypeError, ValueError):
+            log.exception("the log of %s cannot be read", source)
+            return []
 
     def keys(self) -> dict[str, Any]:
         keys: dict[str, Any] = self._get("access", "/access/.well-known/jwks.json", {}) or {}

@@ -5,6 +5,7 @@ Whoever runs a service (a web process, a worker, the embedded mode, a test) need
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -28,6 +29,8 @@ from shared.events import Envelope, Event
 from shared.peers import HttpPeers, Peers
 from shared.tokens import Tokens
 from shared.unit_of_work import UnitOfWork, unit_of_work
+
+log = logging.getLogger(__name__)
 
 Handler = Callable[[UnitOfWork, Any], None]
 Handlers = Mapping[type[Event], Handler]
@@ -139,21 +142,28 @@ class Instance:
 
     def react(self) -> int:
         """Do what the messages heard ask for; how many were looked at."""
-        return mailbox.react(self.database, self._handle)
+        looked_at = mailbox.react(self.database, self._handle)
+        if looked_at:
+            self.spoke.set()  # a handler may have told something; only now is it committed
+        return looked_at
 
     def catch_up(self) -> int:
         """Fetch from the others' logs what has not arrived here; how much was fetched."""
         fetched = 0
         for source in sorted(self.service.hears):
-            while True:
-                with self.snapshot() as session:
-                    after = mailbox.received_upto(session).get(source, 0)
-                missed = self.peers.feed(source, after=after)
-                if not missed:
-                    break
+            after = self._received_upto(source)
+            while missed := self.peers.feed(source, after=after):
                 self.accept(missed)
-                fetched += len(missed)
+                before, after = after, self._received_upto(source)
+                fetched += after - before
+                if after == before:
+                    log.error("the log of %s does not go on after position %d", source, after)
+                    break
         return fetched
+
+    def _received_upto(self, source: str) -> int:
+        with self.snapshot() as session:
+            return mailbox.received_upto(session).get(source, 0)
 
     def _handle(self, session: Session, envelope: Envelope) -> None:
         logs.correlation.set(envelope.correlation_id)
@@ -169,5 +179,3 @@ class Instance:
         )
         self.service.handlers[type(event)](uow, event)
         mailbox.post(session, uow.emitted)
-        if uow.emitted:
-            self.spoke.set()

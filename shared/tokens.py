@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -14,6 +15,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OctKey
 
 from shared.auth import Actor, Role
+
+log = logging.getLogger(__name__)
 
 ISSUER = AUDIENCE = "infrashare"
 ALGORITHM = "RS256"  # verifies fastest, and every identity provider speaks it
@@ -86,12 +89,20 @@ class Tokens:
         with self._lock:
             stale = self._keys is None or fresh
             if stale and time.monotonic() - self._fetched_at >= (REFETCH if self._keys else 1.0):
-                self._fetched_at = time.monotonic()
-                if published := self._fetch():
-                    self._keys = KeySet.import_key_set(published)  # type: ignore[arg-type]
+                published = self._fetch()
+                self._fetched_at = time.monotonic()  # whoever waited for this does not ask again
+                self._keys = _imported(published) or self._keys
             elif fresh:
                 return None  # nothing new to try
             return self._keys
+
+
+def _imported(published: dict[str, Any]) -> KeySet | None:
+    try:
+        return KeySet.import_key_set(published) if published else None  # type: ignore[arg-type]
+    except (JoseError, ValueError, TypeError, KeyError):
+        log.exception("the keys of access cannot be read")
+        return None
 
 
 def issue_service_token(secret: str, service: str) -> str:

@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 IDLE = 0.5  # seconds between looks at an empty mailbox that nobody woke
 CATCH_UP_EVERY = 2.0  # seconds between looks for a gap in what was received
 LOOK_ANYWAY_EVERY = 30.0  # seconds between looks into the others' logs when no gap is known
+FIRST_RUN_AFTER = timedelta(seconds=10)  # of a job, once the worker leads
 STOPPED_WITHIN = 6.0  # seconds for what is in hand; supervisors commonly wait ten before they kill
 LEADER_LOCK = 7_405_926  # of PostgreSQL's advisory locks; each service has its own database
 PAUSE_AFTER_ERROR = 1.0  # seconds, while a database or a broker is away
@@ -251,7 +252,11 @@ def housekeeping(instance: Instance) -> None:
 
 
 def schedule(instance: Instance) -> BackgroundScheduler:
-    """A scheduler, not yet started, of the service's jobs and of the housekeeping every service has."""
+    """A scheduler, not yet started, of the service's jobs and of the housekeeping every service has.
+
+    Each job runs soon after the start, too: what became due while nobody worked, or a job of many hours in a
+    process that seldom lives so long.
+    """
     scheduler = BackgroundScheduler(timezone="UTC")
     for job in (*instance.service.jobs, Job(housekeeping, every=timedelta(hours=1))):
         scheduler.add_job(
@@ -259,6 +264,7 @@ def schedule(instance: Instance) -> BackgroundScheduler:
             "interval",
             args=(instance,),
             seconds=job.every.total_seconds(),
+            next_run_time=utc_now() + min(job.every, FIRST_RUN_AFTER),
             id=f"{instance.service.name}.{job.run.__name__}",
             coalesce=True,
             max_instances=1,
@@ -302,9 +308,17 @@ def _answer_probes(instance: Instance, worker: Worker, port: int) -> None:
                 case "/readyz":
                     self._answer(_is_ready(instance))
                 case "/metrics":
-                    self._answer(True, metrics.exposition(instance), "text/plain; version=0.0.4")
+                    self._answer_metrics()
                 case _:
                     self.send_error(HTTPStatus.NOT_FOUND)
+
+        def _answer_metrics(self) -> None:
+            try:
+                figures = metrics.exposition(instance)
+            except DBAPIError:
+                self._answer(False)
+            else:
+                self._answer(True, figures, "text/plain; version=0.0.4")
 
         def _answer(self, good: bool, body: bytes = b"", content_type: str = "text/plain") -> None:
             self.send_response(HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE)

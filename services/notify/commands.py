@@ -154,17 +154,11 @@ def _overtake(uow: UnitOfWork, booking_id: UUID) -> None:
     Where the rules approve at once, both facts arrive together: then one mail is enough.
     """
     latest = queries.latest_sequence(uow.session, booking_id)
-    overtaken = (Notice.booking_id == booking_id, Notice.kind.in_(PASSING), Notice.sequence < latest)
-    uow.session.execute(
-        update(Notice)
-        .where(*overtaken, Notice.channel == Channel.EMAIL, Notice.state == NoticeState.DUE)
-        .values(state=NoticeState.SUPPRESSED, due_at=None, settled_at=uow.now, remark="Overtaken by what came next.")
-    )
-    uow.session.execute(
-        update(Notice)
-        .where(*overtaken, Notice.channel == Channel.IN_APP, Notice.read_at.is_(None))
-        .values(read_at=uow.now)
-    )
+    for notice in queries.overtaken_for_update(uow.session, booking_id, PASSING, before=latest):
+        if notice.channel is Channel.EMAIL:
+            _settle(uow, notice, NoticeState.SUPPRESSED, "Overtaken by what came next.")
+        else:
+            notice.read_at = uow.now
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import and_, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from services.notify.domain.delivery import Channel, NoticeState
@@ -55,6 +55,22 @@ def is_told(session: Session, event_id: UUID) -> bool:
 def latest_sequence(session: Session, booking_id: UUID) -> int:
     """Sequence of the latest event of a booking that was told."""
     return session.scalar(select(func.max(Notice.sequence)).where(Notice.booking_id == booking_id)) or 0
+
+
+def overtaken_for_update(
+    session: Session, booking_id: UUID, kinds: Collection[NoticeKind], *, before: int
+) -> Sequence[Notice]:
+    """Notices of these kinds about earlier events of a booking that are still to be mailed or read."""
+    unsaid = or_(
+        and_(Notice.channel == Channel.EMAIL, Notice.state == NoticeState.DUE),
+        and_(Notice.channel == Channel.IN_APP, Notice.read_at.is_(None)),
+    )
+    return session.scalars(
+        select(Notice)
+        .where(Notice.booking_id == booking_id, Notice.sequence < before, Notice.kind.in_(kinds), unsaid)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
 
 
 def person(session: Session, person_id: UUID) -> Person | None:

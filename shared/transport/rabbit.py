@@ -5,11 +5,11 @@ The only module that imports pika. A pika connection belongs to one thread; ever
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -27,6 +27,7 @@ UNROUTED = "infrashare.unrouted"  # keeps what no queue is bound for
 DEAD = "infrashare.dead"  # keeps what cannot be read at all, or kills its reader again and again
 
 CONFIRM_WITHIN = 20.0  # seconds the broker may take to confirm a batch
+CLOSED_WITHIN = 2.0  # seconds the broker may take to say goodbye
 PREFETCH = 200
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 15.0  # seconds between attempts to connect
 
@@ -53,6 +54,7 @@ def _parameters(url: str, name: str) -> pika.URLParameters:
     parameters.blocked_connection_timeout = 30
     parameters.connection_attempts = 1
     parameters.socket_timeout = 5
+    parameters.stack_timeout = 10  # a broker that is frozen takes the connection and says nothing
     parameters.client_properties = {"connection_name": name}
     return parameters
 
@@ -96,15 +98,25 @@ class NotSafe(Exception):
     """The broker did not say that it has the message."""
 
 
+class NotKept(Exception):
+    """What arrived could not be stored here; the broker keeps it and delivers it again."""
+
+
+Sent = list[tuple[Envelope, "Future[None]"]]
+
+
 class Publisher:
     """Publishes batches with confirms in flight, over a connection of its own thread that comes back by itself."""
 
-    def __init__(self, url: str, name: str) -> None:
+    def __init__(self, url: str, name: str, *, confirm_within: float = CONFIRM_WITHIN) -> None:
         self._parameters = _parameters(url, f"{name} relay")
+        self._confirm_within = confirm_within
         self._connection: pika.SelectConnection | None = None
         self._channel: Any = None
         self._tag = 0
+        self._offered: deque[Sent] = deque()
         self._unconfirmed: dict[int, Future[None]] = {}
+        self._lock = threading.Lock()  # over `_ready` and `_offered`: nothing is offered to a dead connection
         self._ready = threading.Event()
         self._stopping = threading.Event()
         self._pause = FIRST_PAUSE
@@ -115,12 +127,13 @@ class Publisher:
         """Send `batch`; the length of the prefix that the broker confirmed. 0 when it is away."""
         if not self._ready.wait(1.0):
             return 0
-        sent: list[tuple[Envelope, Future[None]]] = [(envelope, Future()) for envelope in batch]
-        connection = self._connection
-        if connection is None:
-            return 0
-        connection.ioloop.add_callback_threadsafe(lambda: self._send(sent))
-        deadline = time.monotonic() + CONFIRM_WITHIN
+        sent: Sent = [(envelope, Future()) for envelope in batch]
+        with self._lock:
+            if not self._ready.is_set() or self._connection is None:
+                return 0
+            self._offered.append(sent)
+            self._connection.ioloop.add_callback_threadsafe(self._send)
+        deadline = time.monotonic() + self._confirm_within
         for taken, (_, confirmed) in enumerate(sent):
             try:
                 confirmed.result(max(0.0, deadline - time.monotonic()))
@@ -130,7 +143,7 @@ class Publisher:
         return len(sent)
 
     def stop(self) -> None:
-        """Close the connection; what is not confirmed stays in the outbox."""
+        """Close the connection; what is not confirmed by then counts as not sent."""
         self._stopping.set()
         if (connection := self._connection) is not None:
             connection.ioloop.add_callback_threadsafe(self._close)
@@ -140,16 +153,27 @@ class Publisher:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._connection = pika.SelectConnection(
-                self._parameters,
-                on_open_callback=lambda connection: connection.channel(on_open_callback=self._opened),
-                on_open_error_callback=lambda connection, error: connection.ioloop.stop(),
-                on_close_callback=lambda connection, reason: connection.ioloop.stop(),
-            )
-            self._connection.ioloop.start()
+            try:
+                self._serve()
+            except Exception:  # nobody would notice this thread's end, and nothing would be published any more
+                log.exception("the connection that publishes failed")
             self._lost("the connection to the broker was lost")
             if not self._stopping.wait(self._pause * random.uniform(0.8, 1.2)):
                 self._pause = min(self._pause * 2, LONGEST_PAUSE)
+
+    def _serve(self) -> None:
+        """One connection, from its opening to its end."""
+        connection = self._connection = pika.SelectConnection(
+            self._parameters,
+            on_open_callback=lambda connection: connection.channel(on_open_callback=self._opened),
+            on_open_error_callback=lambda connection, error: connection.ioloop.stop(),
+            on_close_callback=lambda connection, reason: connection.ioloop.stop(),
+        )
+        try:
+            if not self._stopping.is_set():  # `stop` may have looked before there was this connection
+                connection.ioloop.start()
+        finally:
+            connection.ioloop.close()
 
     def _opened(self, channel: Any) -> None:
         self._channel, self._tag = channel, 0
@@ -171,14 +195,16 @@ class Publisher:
             self._connection.close()
 
     def _lost(self, why: str) -> None:
-        self._ready.clear()
+        with self._lock:
+            self._ready.clear()
+            offered, self._offered = self._offered, deque()
         self._channel = None
         unconfirmed, self._unconfirmed = self._unconfirmed, {}
-        for confirmed in unconfirmed.values():
+        for confirmed in (*unconfirmed.values(), *(each for sent in offered for _, each in sent)):
             confirmed.set_exception(NotSafe(why))
 
-    def _send(self, sent: list[tuple[Envelope, Future[None]]]) -> None:
-        for envelope, confirmed in sent:
+    def _send(self) -> None:
+        for envelope, confirmed in self._offered.popleft() if self._offered else ():
             if self._channel is None or not self._channel.is_open:
                 confirmed.set_exception(NotSafe("the channel is closed"))
                 continue
@@ -220,24 +246,27 @@ class Publisher:
         connection = self._connection
         if connection is None:
             return
-        if connection.is_open:
+        self._lost("stopping")
+        if not (connection.is_closing or connection.is_closed):
             connection.close()
-        else:
-            connection.ioloop.stop()
+        # A broker that is frozen, or short of memory, does not answer a goodbye; pika would wait for ever
+        # and has no public way to hang up.
+        connection.ioloop.call_later(CLOSED_WITHIN, lambda: connection._terminate_stream(AMQPError("no goodbye")))
 
 
 def consume(url: str, service: str, accept: Accept, *, stopping: threading.Event, opened: Callable[[], None]) -> None:
     """Carry messages from the service's queue to `accept` until `stopping` is set, reconnecting as needed.
 
     `opened` is called after each connect, before the first message: time to fetch what was missed.
+    `accept` may raise `NotKept`; whatever else it raises ends this.
     """
     pause = FIRST_PAUSE
     while not stopping.is_set():
         connected_at = time.monotonic()
         try:
             _consume_once(url, service, accept, stopping, opened)
-        except (AMQPError, OSError) as error:
-            log.warning("%s lost the broker: %s", service, error or type(error).__name__)
+        except (AMQPError, OSError, NotKept) as error:
+            log.warning("%s does not receive: %s", service, str(error) or type(error).__name__)
         if time.monotonic() - connected_at > LONGEST_PAUSE:
             pause = FIRST_PAUSE
         stopping.wait(pause * random.uniform(0.8, 1.2))
@@ -279,7 +308,7 @@ def _store(channel: Any, batch: list[tuple[int, bytes]], accept: Accept) -> None
             envelope = Envelope.from_json(body)
             if envelope.position is None:
                 raise ValueError("a message from a log has a position")
-        except (ValueError, KeyError, TypeError, RecursionError, json.JSONDecodeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             log.exception("unreadable message set aside")
             channel.basic_reject(tag, requeue=False)
         else:

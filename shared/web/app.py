@@ -19,7 +19,7 @@ from shared.service import Instance
 from shared.unit_of_work import UnitOfWork
 from shared.web import api, assets, auth, errors, formats, navigation, ops, security
 
-LARGEST_BODY = 64 * 1024  # bytes; uploads raise it for their own view with `api.allow_upload`
+LARGEST_BODY = 64 * 1024  # bytes; a view that takes more says so with `largest_body`
 
 
 def build_app(instance: Instance) -> Flask:

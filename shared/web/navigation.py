@@ -38,6 +38,7 @@ _AREAS = {
     "/booking": "mine",
     "/booking/inbox": "inbox",
     "/booking/downtime": "inbox",
+    "/booking/terms": "inbox",
     "/access/organisation": "organisation",
     "/access/people": "admin",
     "/access/organisations": "admin",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -74,9 +76,13 @@ def test_what_is_told_is_heard_once_and_in_order(teller: Instance, listener: Ins
 
 
 def test_nothing_is_told_by_work_that_fails(teller: Instance) -> None:
-    with pytest.raises(RuntimeError), teller.begin() as uow:
-        uow.emit(Counted(sequence=1, counter="a"))
-        raise RuntimeError("changed my mind")
+    def work() -> None:
+        with teller.begin() as uow:
+            uow.emit(Counted(sequence=1, counter="a"))
+            raise RuntimeError("changed my mind")
+
+    with pytest.raises(RuntimeError):
+        work()
     assert teller.relay(Kept()) == 0
 
 
@@ -166,18 +172,16 @@ def test_after_eight_attempts_a_message_is_set_aside_and_can_be_sent_again(
     assert heard(listener) == [("a", 2)], "what is set aside no longer blocks"
 
     with listener.database.transaction() as session:
-        session.execute(sa.update(mailbox.Inbox).where(mailbox.Inbox.id == dead.id).values(
-            data={"sequence": 1, "counter": "a"}
-        ))
+        session.execute(
+            sa.update(mailbox.Inbox).where(mailbox.Inbox.id == dead.id).values(data={"sequence": 1, "counter": "a"})
+        )
         assert mailbox.send_again(session, dead.id)
         assert not mailbox.send_again(session, dead.id)
     settle(listener)
     assert heard(listener) == [("a", 2), ("a", 1)]
 
 
-def test_many_messages_that_wait_do_not_keep_the_others_from_their_turn(
-    teller: Instance, listener: Instance
-) -> None:
+def test_many_messages_that_wait_do_not_keep_the_others_from_their_turn(teller: Instance, listener: Instance) -> None:
     tell(teller, Counted(sequence=1, counter="stuck", fails=True))
     tell(teller, *(Counted(sequence=sequence, counter="stuck") for sequence in range(2, 150)))
     tell(teller, Counted(sequence=1, counter="free"))
@@ -248,3 +252,116 @@ def test_a_listener_that_comes_late_catches_up_from_the_log(teller: Instance, ma
     assert newcomer.catch_up() == 450
     settle(newcomer)
     assert [sequence for _, sequence in heard(newcomer)] == list(range(1, 451))
+
+
+# --- two at once, while the leadership changes hands
+
+
+def test_two_relays_at_once_give_each_event_one_position(teller: Instance) -> None:
+    wires = [Kept(), Kept()]
+    relaying = [Relaying(teller, wire) for wire in wires]
+
+    def keep_telling(counter: str) -> None:
+        for sequence in range(1, 31):
+            tell(teller, Counted(sequence=sequence, counter=counter))
+
+    tellers = [threading.Thread(target=keep_telling, args=(f"c{number}",)) for number in range(4)]
+    for thread in (*relaying, *tellers):
+        thread.start()
+    for thread in tellers:
+        thread.join()
+    for relay in relaying:
+        relay.finish()
+    positions: dict[int | None, Envelope] = {}
+    for envelope in wires[0].envelopes + wires[1].envelopes:
+        assert positions.setdefault(envelope.position, envelope) == envelope, "perhaps told twice, but not otherwise"
+    assert set(positions) == set(range(1, 121))
+
+
+class Relaying(threading.Thread):
+    """Relays until it is told to finish, and then what is left."""
+
+    def __init__(self, teller: Instance, wire: Kept) -> None:
+        super().__init__()
+        self._teller, self._wire = teller, wire
+        self._stop_asked = threading.Event()
+        self._failed: list[Exception] = []
+
+    def run(self) -> None:
+        try:
+            while self._teller.relay(self._wire) or not self._stop_asked.is_set():
+                pass
+        except Exception as error:
+            self._failed.append(error)
+
+    def finish(self) -> None:
+        self._stop_asked.set()
+        self.join()
+        assert self._failed == []
+
+
+def test_two_that_handle_at_once_keep_the_order(teller: Instance, listener: Instance) -> None:
+    """The second one waits for the first, whose message fails; it must not go on with the next of that subject."""
+    tell(teller, Counted(sequence=1, counter="a", takes=0.6, fails=True), Counted(sequence=2, counter="a"))
+    teller.relay(Loopback((listener,)))
+    first, second = threading.Thread(target=listener.react), threading.Thread(target=listener.react)
+    first.start()
+    time.sleep(0.2)
+    second.start()
+    first.join()
+    second.join()
+    assert heard(listener) == []
+    with listener.snapshot() as session:
+        assert mailbox.load(session, now=utc_now()).waiting == 2
+
+
+def test_two_that_accept_at_once_store_everything_once(teller: Instance, listener: Instance) -> None:
+    tell(teller, *(Counted(sequence=sequence, counter="a") for sequence in range(1, 101)))
+    wire = Kept()
+    teller.relay(wire)
+    together = threading.Barrier(4)
+
+    def accept(order: random.Random) -> None:
+        parts = [wire.envelopes[start : start + 10] for start in range(0, 100, 10)]
+        order.shuffle(parts)
+        together.wait()
+        for part in parts:
+            listener.accept(part)
+
+    threads = [threading.Thread(target=accept, args=(random.Random(seed),)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    settle(listener)
+    assert [sequence for _, sequence in heard(listener)] == list(range(1, 101))
+
+
+# --- a log that is not as it should be
+
+
+def test_a_log_with_a_hole_at_its_start_is_not_asked_for_ever(make_instance: Make) -> None:
+    late = make_instance(LISTENER)
+    asked: list[int] = []
+
+    class Cut:
+        """A teller that has lost the beginning of its log."""
+
+        def feed(self, source: str, *, after: int) -> list[Envelope]:
+            asked.append(after)
+            return [wrapped(Counted(sequence=7, counter="a")).at(7)]
+
+        def keys(self) -> dict[str, object]:
+            return {}
+
+    newcomer = Instance(late.service, late.config, late.database, Cut())
+    assert newcomer.catch_up() == 0
+    assert asked == [0]
+    with newcomer.snapshot() as session:
+        assert mailbox.gaps(session) == ["teller"]
+
+
+def wrapped(event: Event) -> Envelope:
+    return Envelope.wrap(
+        event, source="teller", time=utc_now(), actor=UUID(int=0), correlation_id=uuid4(), causation_id=None
+    )

@@ -70,6 +70,13 @@ def upgrade() -> None:
         sqlite_where=sa.text("state <> 'done'"),
         postgresql_where=sa.text("state <> 'done'"),
     )
+    op.create_index(
+        "ix_inbox_waiting",
+        "inbox",
+        ["source", "position"],
+        sqlite_where=sa.text("state <> 'done'"),
+        postgresql_where=sa.text("state <> 'done'"),
+    )
     op.create_table(
         "cursor",
         sa.Column("source", sa.String(255), primary_key=True),

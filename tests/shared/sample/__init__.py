@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
@@ -19,6 +20,7 @@ class Counted(Event):
 
     counter: str
     fails: bool = False
+    takes: float = 0.0  # seconds to handle it
 
     @property
     def subject(self) -> str:
@@ -53,6 +55,7 @@ class Heard(Base, kw_only=True):
 def hear(uow: UnitOfWork, told: Counted) -> None:
     uow.session.add(Heard(counter=told.counter, sequence=told.sequence))
     uow.session.flush()
+    time.sleep(told.takes)
     if told.fails:
         raise ValueError("this one cannot be handled")
 

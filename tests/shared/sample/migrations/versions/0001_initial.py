@@ -16,3 +16,10 @@ def upgrade() -> None:
         sa.Column("counter", sa.String(255), nullable=False),
         sa.Column("sequence", sa.Integer, nullable=False),
     )
+    op.create_table(
+        "note",
+        sa.Column("id", sa.Uuid, primary_key=True),
+        sa.Column("writer", sa.Uuid, nullable=False),
+        sa.Column("text", sa.String(255), nullable=False),
+        sa.Column("sequence", sa.Integer, nullable=False),
+    )
