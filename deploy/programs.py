@@ -1,6 +1,6 @@
 """Find the servers and the browser that tests and demonstrations need, and install them where that is allowed."""
 
-# ruff: noqa: S603, S607 - programs are started from lists of words; apt-get is found on the path as everywhere
+
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ Every server gets a free port on 127.0.0.1 and a directory of its own, and both 
 process watches the one that started the server: should that be killed, the keeper stops the server and cleans up.
 """
 
-# ruff: noqa: S603, S607 - programs are started from lists of words; `sh` and `ps` are found on the path
+
 
 from __future__ import annotations
 
