@@ -1,7 +1,5 @@
 """Find the servers and the browser that tests and demonstrations need, and install them where that is allowed."""
 
-
-
 from __future__ import annotations
 
 import contextlib

@@ -14,8 +14,6 @@ Every server gets a free port on 127.0.0.1 and a directory of its own, and both 
 process watches the one that started the server: should that be killed, the keeper stops the server and cleans up.
 """
 
-
-
 from __future__ import annotations
 
 import contextlib

@@ -151,7 +151,6 @@ class Facts:
     equipment: tuple[Piece, ...]
     organisations: tuple[Organisation, ...]
     people: tuple[Person, ...]
-    group_of: Mapping[str, str]  # of a technique
     open_requests: tuple[Wish, ...]
     upcoming: tuple[Wish, ...]
     story: Row
@@ -205,7 +204,7 @@ def _only(person: Person, kept: set[str]) -> Person:
 
 def read() -> Facts:
     """All facts there are."""
-    people, story, words = _file("people"), _file("story"), _file("vocabulary")
+    people, story = _file("people"), _file("story")
     return Facts(
         regions=tuple(map(_region, _file("regions")["region"])),
         facilities=tuple(map(_facility, _file("facilities")["facility"])),
@@ -213,7 +212,6 @@ def read() -> Facts:
         equipment=tuple(map(_piece, _file("equipment")["equipment"])),
         organisations=tuple(map(_organisation, people["organisation"])),
         people=tuple(map(_person, people["person"])),
-        group_of={row["code"]: row["group"] for row in words["technique"]},
         open_requests=tuple(map(_wish, story["open_request"])),
         upcoming=tuple(map(_wish, story["upcoming"])),
         story=story,

@@ -1,12 +1,13 @@
 """Tell the services the demonstration, by their own use cases and with their own events.
 
 Everything has somebody who did it and a moment at which they did it; nothing is written to tables from
-here. The past is told oldest first, so every rule that holds for visitors held for the past as well.
+here. Each booking is told from its request to its end, so what is refused to visitors is refused here too.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import shutil
 import time
@@ -15,26 +16,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.demonstration import facts as facts_
 from deploy.demonstration import story as story_
-from deploy.demonstration.facts import Facts, Facility, Piece
+from deploy.demonstration.facts import Facility, Facts, Piece
 from deploy.demonstration.story import Deed, Downtime, Slot, Story
 from services.access.commands import organisations as access_organisations
 from services.access.commands import people as access_people
 from services.access.domain.organisations import Figures, OrganisationKind, Profile, Seat, Sector
 from services.booking import commands as booking
-from services.booking.commands.downtime import DowntimeKind
 from services.booking.domain.prices import PriceList
-from services.booking.domain.refusals import SlotTaken
-from services.booking.domain.states import AccessMode, DeclineReason
+from services.booking.domain.states import AccessMode, DeclineReason, DowntimeKind
 from services.booking.models import Scope
 from services.catalogue import commands as catalogue
 from services.notify import commands as notify
@@ -43,11 +41,16 @@ from services.notify.domain.wording import MAILED
 from shared import mailbox
 from shared.auth import SYSTEM, Actor, Role, RoleName
 from shared.clock import utc_now
+from shared.errors import DomainError
 from shared.service import Instance
 from shared.unit_of_work import UnitOfWork
 
-TOGETHER = 200  # things told in one transaction
-BETWEEN_SETTLING = 800  # things that happened, until the others have to have heard of them
+log = logging.getLogger(__name__)
+
+TOGETHER = 200  # things entered in one transaction
+CHAINS_TOGETHER = 60  # bookings, from the request to their end, told in one transaction
+CHAINS_BETWEEN_SETTLING = 600  # bookings, until the others have to have heard of them
+MANY = 1000
 KNOWN_BEFORE = timedelta(days=60)  # how long before the past that is told everybody and everything was entered
 OLD_NEWS = timedelta(days=7)  # notices of longer ago have been read
 # Letters and digits that nobody confuses; without vowels they make no words, so nobody's name either.
@@ -64,7 +67,11 @@ T = TypeVar("T")
 
 
 class NotEmpty(Exception):
-    """There is something in the installation already; the demonstration is for empty ones."""
+    """There is something in the catalogue already; the demonstration is for empty ones."""
+
+
+class NotHandled(Exception):
+    """A service could not make sense of what another one told; the text says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +106,8 @@ def load(
 
     `settle` returns when all that was told has been handled everywhere. Raises `NotEmpty`.
     """
-    if not is_empty(instances):
-        raise NotEmpty("There is something in this installation already; the demonstration needs an empty one.")
+    if not is_empty([instances["catalogue"]]):
+        raise NotEmpty("There is something in the catalogue already; the demonstration needs an empty one.")
     now = now or utc_now()
     facts = facts or facts_.read()
     steps = steps or Steps()
@@ -109,9 +116,9 @@ def load(
     return _Loader(instances, settle, steps, now, facts, story).load()
 
 
-def is_empty(instances: dict[str, Instance]) -> bool:
-    """Whether nothing was ever told in this installation."""
-    return all(_told_by(instance) == 0 for instance in instances.values())
+def is_empty(instances: Iterable[Instance]) -> bool:
+    """Whether none of these services has ever told anything."""
+    return all(_told_by(instance) == 0 for instance in instances)
 
 
 def _told_by(instance: Instance) -> int:
@@ -140,11 +147,11 @@ class _Loader:
         self._enter_administrator(passwords)
         self._enter_regions_and_facilities()
         self._publish_equipment()
-        self.settle()
+        self._settle_all()
         self._set_hours_rules_and_prices()
         self._enter_organisations()
         self._enter_people(passwords)
-        self.settle()
+        self._settle_all()
         self._tell_story()
         self.steps.at("Done", 1.0)
         return self._accounts(passwords)
@@ -157,6 +164,14 @@ class _Loader:
     @property
     def administrator(self) -> Actor:
         return next(actor for actor in self.actors.values() if actor.is_administrator)
+
+    def _settle_all(self) -> None:
+        """Have everything told handled everywhere. Raises `NotHandled`."""
+        self.settle()
+        for name, instance in self.instances.items():
+            with instance.snapshot() as session:
+                if parked := mailbox.parked(session):
+                    raise NotHandled(f"{name} could not handle {parked[0].type}: {parked[0].last_error}")
 
     # --- who and what there is
 
@@ -347,52 +362,54 @@ class _Loader:
     def _tell_story(self) -> None:
         """Nobody is mailed about what is long over, and nobody has months of unread notices."""
         self._choose_mail(wanted=False)
-        week_ago = self.now - OLD_NEWS
-        past = [event for event in self.story.events if event.at < week_ago]
-        lately = self.story.events[len(past) :]
-        whole = len(self.story.events)
-        self._tell_events(past, first=0, whole=whole)
-        with together(self.instances["notify"]) as begin:
-            for actor in self.actors.values():
-                with begin(actor=actor, now=week_ago) as uow:
-                    notify.mark_all_read(uow)
-        self._tell_events(lately, first=len(past), whole=whole)
+        told, whole = 0, len(self.story.events)
+        for _, chains in _parts(_chains(self.story.events), CHAINS_BETWEEN_SETTLING):
+            for _, few in _parts(chains, CHAINS_TOGETHER):
+                self.steps.at("Living through three months", 0.26 + 0.73 * told / whole)
+                with together(self.instances["booking"]) as begin:
+                    for event in chain.from_iterable(few):
+                        self._tell_event(begin, event)
+                        told += 1
+            self.steps.at("Adding up, and writing notices", 0.26 + 0.73 * told / whole)
+            self._settle_all()
+        self._read_old_notices()
         self._suppress_mail()
         self._choose_mail(wanted=True)
 
-    def _tell_events(self, events: Sequence[story_.Event], *, first: int, whole: int) -> None:
-        told = first
-        for _, some in _parts(events, BETWEEN_SETTLING):
-            for _, few in _parts(some, TOGETHER):
-                self.steps.at("Living through three months", 0.26 + 0.73 * told / whole)
-                with together(self.instances["booking"]) as begin:
-                    for event in few:
-                        self._tell_event(begin, event)
-                told += len(few)
-            self.settle()
+    def _read_old_notices(self) -> None:
+        """Notices about what is over are read already; those of bookings to come may be as old."""
+        instance, week_ago = self.instances["notify"], self.now - OLD_NEWS
+        with together(instance) as begin:
+            for actor in self.actors.values():
+                with begin(actor=actor, now=week_ago) as uow:
+                    unread = notify_queries.notices_of(uow.session, actor.id, unread=True, limit=MANY)
+                    for notice in unread:
+                        if notice.told_at < week_ago:
+                            notify.mark_read(uow, notice.id)
 
     def _tell_event(self, begin: Begin, event: story_.Event) -> None:
+        """Have one thing happen. What the service refuses did not happen: a newcomer shall not be stopped by it."""
         actor = self.actors[event.by.email] if event.by else SYSTEM
-        with begin(actor=actor, now=event.at) as uow:
-            if isinstance(event.about, Downtime):
-                self._tell_downtime(uow, event, event.about)
-            elif event.deed is Deed.REQUEST:
-                self._request(uow, event.about)
-            elif booking_id := self.bookings.get(event.about.number):
-                _move(uow, event, booking_id)
+        try:
+            with begin(actor=actor, now=event.at) as uow:
+                if isinstance(event.about, Downtime):
+                    self._tell_downtime(uow, event, event.about)
+                elif event.deed is Deed.REQUEST:
+                    self._request(uow, event.about)
+                elif booking_id := self.bookings.get(event.about.number):
+                    _move(uow, event, booking_id)
+        except DomainError as refusal:
+            log.warning("%s at %s was refused: %s", event.deed, event.at, refusal)
 
     def _request(self, uow: UnitOfWork, slot: Slot) -> None:
-        try:
-            requested = booking.request_slot(
-                uow,
-                equipment_id=self.equipment[slot.piece.slug],
-                slot=slot.span,
-                organisation_id=self.organisations[slot.organisation.slug],
-                purpose=slot.purpose,
-                access_mode=AccessMode(slot.access_mode),
-            )
-        except SlotTaken:  # among several units the service chooses, so once in a while none is left
-            return
+        requested = booking.request_slot(
+            uow,
+            equipment_id=self.equipment[slot.piece.slug],
+            slot=slot.span,
+            organisation_id=self.organisations[slot.organisation.slug],
+            purpose=slot.purpose,
+            access_mode=AccessMode(slot.access_mode),
+        )
         self.bookings[slot.number] = requested.id
 
     def _tell_downtime(self, uow: UnitOfWork, event: story_.Event, downtime: Downtime) -> None:
@@ -428,12 +445,12 @@ class _Loader:
                 notify.take_due(uow, limit=1000, sender="", public_url="")
 
     def _accounts(self, passwords: dict[str, str]) -> list[Account]:
-        accounts = [
+        people = sorted(self.facts.people, key=lambda person: not person.headline)
+        return [
             Account(person.email, passwords[person.email], *self._title(person), person.name)
-            for person in sorted(self.facts.people, key=lambda person: not person.headline)
+            for person in people
             if self.actors[person.email].roles
         ]
-        return accounts
 
     def _title(self, person: facts_.Person) -> tuple[str, str]:
         """The role somebody is shown with, and what it is for."""
@@ -483,6 +500,19 @@ def together(instance: Instance) -> Iterator[Begin]:
 
         yield begin
     instance.spoke.set()
+
+
+def _chains(events: Iterable[story_.Event]) -> list[list[story_.Event]]:
+    """All that happened to one booking after the other, and to one piece that was out of order after the other.
+
+    What happened to a booking must not be told in parts: in between the services would do by the clock
+    what has been due for months. That something broke down comes last: as if it had been known from
+    the start, nobody could have asked for the time that was lost.
+    """
+    by_number: dict[int, list[story_.Event]] = {}
+    for event in events:
+        by_number.setdefault(event.about.number, []).append(event)
+    return sorted(by_number.values(), key=lambda chain_: isinstance(chain_[0].about, Downtime))
 
 
 def _parts(things: Sequence[T], size: int) -> Iterator[tuple[float, list[T]]]:
@@ -541,7 +571,7 @@ def load_into(
         _clear(folder)
     embedded = Embedded.at(folder, public_url=public_url)
     try:
-        if not is_empty(embedded.instances):
+        if not is_empty(embedded.instances.values()):
             print("This folder has data of its own; the demonstration is not loaded into it.", flush=True)
             return
         _mark(folder, "loading")

@@ -7,7 +7,7 @@ in which they did them; the loader tells them to the services.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -17,13 +17,14 @@ from zoneinfo import ZoneInfo
 
 from deploy.demonstration.facts import Facts, Organisation, Person, Piece, Region, Wish
 from services.booking.domain.hours import HolidayCalendar, Timetable, Week, resolve
-from shared.calendar import Span, instant, local_day, merged, subtracted
+from shared.calendar import Span, instant, local_day, merged
 
 DAYS = 92
-BUSY_PIECES = 70
-USED_UNITS = 2  # of a busy piece with many like units
+BUSY_PIECES = 64
 AHEAD = timedelta(days=11)  # beyond today, slots are drawn for so long
 AT_WORK = (8 * 60, 17 * 60)  # when people ask and decide, on the clock of the facility
+LONG_DAY = timedelta(hours=18)
+SHORTEST_OF_LONGEST = 2  # nobody travels for a small part of what could be booked at once
 MINUTE = timedelta(minutes=1)
 SATURDAY = 5
 FORGOTTEN_CLOSED = timedelta(hours=1)  # when the clock ends what nobody checked out of
@@ -67,7 +68,6 @@ class Slot:
 
     number: int
     piece: Piece
-    unit: int
     span: Span
     organisation: Organisation
     booker: Person
@@ -105,6 +105,11 @@ class Story:
 
     first_day: date  # of the past that is told
     events: tuple[Event, ...]
+
+
+def is_for(purpose: Mapping[str, Any], piece: Piece) -> bool:
+    """Whether somebody would book `piece` for this purpose: it is about what the piece is mainly for."""
+    return piece.techniques[0] in purpose["techniques"]
 
 
 def calendar_of(region: Region) -> HolidayCalendar:
@@ -207,7 +212,6 @@ class _Writer:
         slot = Slot(
             number=self._number(),
             piece=piece,
-            unit=1,
             span=span,
             organisation=organisation,
             booker=lot.choice(self.facts.members_of(organisation.slug)),
@@ -224,51 +228,48 @@ class _Writer:
     # --- which pieces are busy, and when
 
     def _busy_pieces(self) -> list[Piece]:
-        """Those spoken of in the files, and others of every region in turn."""
+        """Those spoken of in the files, one of every other facility, and more until there are enough."""
         named = {wish.equipment for wish in (*self.facts.open_requests, *self.facts.upcoming)}
+        shuffled = self.lot.sample(self.facts.equipment, len(self.facts.equipment))
+        # First those for long stays: few bookings fill them, and many make the loading slow.
+        others = sorted(shuffled, key=lambda piece: (piece.units, -piece.rules.max_duration))
         busy = [piece for piece in self.facts.equipment if piece.slug in named]
-        others: dict[str, list[Piece]] = {region.id: [] for region in self.facts.regions}
-        for piece in self.lot.sample(self.facts.equipment, len(self.facts.equipment)):
-            if piece.slug not in named and piece.units <= 2:
-                others[self.facts.region_of(piece).id].append(piece)
-        while len(busy) < self.pieces and any(others.values()):
-            for left in others.values():
-                if left and len(busy) < self.pieces:
-                    busy.append(left.pop())
+        for piece in others:
+            if piece.facility not in {each.facility for each in busy}:
+                busy.append(piece)
+        busy += [piece for piece in others if piece not in busy]
         return busy[: self.pieces]
 
     def _slots_of(self, piece: Piece) -> Iterator[Slot]:
-        """Slots on every unit of a piece, none touching another, as full as this piece happens to be."""
+        """Slots on one unit of a piece, none touching another, as full as this piece happens to be."""
         lot = self._lot(piece.slug)
         least, most = self.past["booked_share"]
         share = least + (most - least) * lot.random() ** self.past["booked_share_skew"]
-        for unit in range(1, min(piece.units, USED_UNITS) + 1):
-            blocked = merged(self.taken.get(piece.slug, ()))
-            for span in self._spans(piece, share, blocked, lot):
-                yield self._slot(piece, unit, span, lot)
+        for span in self._spans(piece, share, merged(self.taken.get(piece.slug, ())), lot):
+            yield self._slot(piece, span, lot)
 
     def _spans(self, piece: Piece, share: float, blocked: Sequence[Span], lot: Random) -> Iterator[Span]:
         zone, timetable, rules = self._zone(piece), self._timetable(piece), piece.rules
         step = rules.granularity // MINUTE
+
+        def fits(busy: Span) -> bool:
+            return timetable.covers(busy) and not any(busy.overlaps(other) for other in blocked)
+
         free_from = local_day(self.first_day, zone).starts_at
         day, last = self.first_day, self.today + AHEAD
         while day <= last:
             for opening in timetable.on(day):
-                first = opening.starts_at + rules.buffer_before
-                if free_from < first:  # not where the last one is still going on
-                    free_from = first
-                while lot.random() < share and free_from < opening.ends_at:
+                first, last_start = opening.starts_at + rules.buffer_before, opening.ends_at
+                if opening.duration > LONG_DAY:  # open by night as well, but people come on working days
+                    if not _is_working_day(day):
+                        break
+                    first, last_start = (instant(day, minute, zone) for minute in AT_WORK)
+                free_from = max(free_from, first)  # the last one may still be going on
+                while lot.random() < share and free_from < last_start:
                     begins = _stepped_up(free_from + MINUTE * (step * lot.choice((0, 0, 0, 1, 2))), step, zone)
                     length = self._length(piece, lot)
-                    found = next(
-                        (
-                            span
-                            for minutes_ in _shorter(length, piece)
-                            if timetable.covers(rules.busy(span := Span(begins, begins + MINUTE * minutes_)))
-                            and not any(rules.busy(span).overlaps(other) for other in blocked)
-                        ),
-                        None,
-                    )
+                    shorter = (Span(begins, begins + MINUTE * minutes) for minutes in _shorter(length, piece))
+                    found = next((span for span in shorter if fits(rules.busy(span))), None)
                     if found is None:
                         break
                     yield found
@@ -276,28 +277,24 @@ class _Writer:
             day += timedelta(days=1)
 
     def _length(self, piece: Piece, lot: Random) -> int:
-        rows = self.past["length"]
-        fitting = [
-            row for row in rows if piece.rules.min_duration <= MINUTE * row["minutes"] <= piece.rules.max_duration
-        ]
+        least = max(piece.rules.min_duration, piece.rules.max_duration / SHORTEST_OF_LONGEST)
+        fitting = [row for row in self.past["length"] if least <= MINUTE * row["minutes"] <= piece.rules.max_duration]
         if not fitting:
             return piece.rules.max_duration // MINUTE
         chosen: int = _weighted(fitting, lot)["minutes"]
         return chosen
 
-    def _slot(self, piece: Piece, unit: int, span: Span, lot: Random) -> Slot:
+    def _slot(self, piece: Piece, span: Span, lot: Random) -> Slot:
         organisation = self._organisation(piece, lot)
-        groups = {self.facts.group_of[technique] for technique in piece.techniques}
         academic = organisation.kind == "university"
         return Slot(
             number=self._number(),
             piece=piece,
-            unit=unit,
             span=span,
             organisation=organisation,
             booker=lot.choice(self.facts.members_of(organisation.slug)),
             access_mode="excellence" if academic and "excellence" in piece.access_modes else "market",
-            purpose=lot.choice([row["text"] for row in self.facts.story["purpose"] if row["group"] in groups]),
+            purpose=lot.choice([row["text"] for row in self.facts.story["purpose"] if is_for(row, piece)]),
         )
 
     def _organisation(self, piece: Piece, lot: Random) -> Organisation:
@@ -338,7 +335,7 @@ class _Writer:
         return event
 
     def _tell_booking(self, slot: Slot, outcome: Outcome) -> None:
-        lot = self._lot(f"{slot.piece.slug} {slot.unit} {slot.span.starts_at}")
+        lot = self._lot(f"{slot.piece.slug} {slot.span.starts_at}")
         asked = self._asked_at(slot, lot)
         self._tell(asked, Deed.REQUEST, slot, slot.booker)
         decided = self._decided_at(slot, asked, lot)
@@ -494,29 +491,38 @@ class _Writer:
         self._tell(ended, Deed.END_DOWNTIME, downtime, operator)
 
     def _break_idle_things(self, busy: Sequence[Piece]) -> None:
-        """A few pieces that are out of order now, and a few that will be maintained next week."""
+        """Pieces that are out of order now, and in every region one that will be maintained next week.
+
+        They are first of all where those look who are shown first.
+        """
         told = self.facts.story["downtime"]
-        idle = [piece for piece in self.facts.equipment if piece not in busy and piece.slug not in self.taken]
-        idle = self.lot.sample(idle, len(idle))
         unplanned = [row for row in told["event"] if row["kind"] == "unplanned"]
         planned = [row for row in told["event"] if row["kind"] == "planned"]
-        for piece in idle[: told["running_now"]]:
-            starts_at = _back_to_work(self.now - _hours(self.lot.uniform(3, 30)), self._zone(piece))
-            downtime = Downtime(
-                number=self._number(),
-                piece=piece,
-                planned=False,
-                starts_at=starts_at,
-                ends_at=None,
-                reason=_weighted(unplanned, self.lot)["reason"],
-            )
-            self._tell(starts_at, Deed.REPORT_DOWNTIME, downtime, self.facts.operator_of(piece.facility))
-        coming = 0
-        for piece in idle[told["running_now"] :]:
-            if coming == told["coming"]:
-                return
-            day = self.today + timedelta(days=self.lot.randrange(2, 9))
-            coming += self._maintain(piece, day, _weighted(planned, self.lot), self.lot)
+        shown = {
+            scope for person in self.facts.people if person.headline for each in person.offices for scope in each.scopes
+        }
+        idle = [piece for piece in self.facts.equipment if piece not in busy and piece.slug not in self.taken]
+        idle = sorted(self.lot.sample(idle, len(idle)), key=lambda piece: piece.facility not in shown)
+        running: set[str] = set()  # regions
+        coming: set[str] = set()
+        for piece in idle:
+            region = self.facts.region_of(piece).id
+            if len(running) < told["running_now"] and region not in running:
+                running.add(region)
+                starts_at = _back_to_work(self.now - _hours(self.lot.uniform(3, 30)), self._zone(piece))
+                downtime = Downtime(
+                    number=self._number(),
+                    piece=piece,
+                    planned=False,
+                    starts_at=starts_at,
+                    ends_at=None,
+                    reason=_weighted(unplanned, self.lot)["reason"],
+                )
+                self._tell(starts_at, Deed.REPORT_DOWNTIME, downtime, self.facts.operator_of(piece.facility))
+            elif region not in coming:
+                day = self.today + timedelta(days=self.lot.randrange(2, 9))
+                if self._maintain(piece, day, _weighted(planned, self.lot), self.lot):
+                    coming.add(region)
 
 
 def _hours(number: float) -> timedelta:

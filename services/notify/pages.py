@@ -46,10 +46,10 @@ LOOKS = {  # the shape and colour beside a notice's words
 }
 OPERATORS_KINDS = frozenset({NoticeKind.REQUEST_WAITING, NoticeKind.BOOKED, NoticeKind.WITHDRAWN})
 ROLE_WORDS = {
-    RoleName.MEMBER: "member of",
-    RoleName.ORGANISATION_ADMIN: "administrator of",
-    RoleName.OPERATOR: "operator of",
-    RoleName.FACILITY_MANAGER: "manager of",
+    RoleName.MEMBER: "a member of",
+    RoleName.ORGANISATION_ADMIN: "an administrator of",
+    RoleName.OPERATOR: "an operator of",
+    RoleName.FACILITY_MANAGER: "a manager of",
 }
 
 

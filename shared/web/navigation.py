@@ -44,8 +44,9 @@ _AREAS = {
     "/access/organisations": "admin",
     "/access": "",
     "/notify": "notices",
+    "/notify/deliveries": "admin",
     "/stats": "stats",
-}
+} | {f"/{mount}/ops": "admin" for mount in ("access", "catalogue", "booking", "notify", "stats")}
 
 
 def items(actor: Actor) -> list[Item]:

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask import redirect, render_template, request
-from marshmallow import ValidationError
+from marshmallow import ValidationError, fields
 from werkzeug.wrappers import Response
 
 from shared.errors import DomainError, Fault
 from shared.web.errors import faults_of, status_of
+
+EMPTY = str(fields.Field.default_error_messages["required"])
 
 
 def is_htmx() -> bool:
@@ -31,8 +33,16 @@ def redirect_to(address: str) -> Response:
 def form_errors(error: ValidationError | DomainError) -> tuple[list[dict[str, Any]], int]:
     """What to say beside the fields of a form that was refused, and the status to say it with."""
     if isinstance(error, ValidationError):
-        return _shown(list(faults_of(error.messages))), 422
+        messages = error.normalized_messages()  # type: ignore[no-untyped-call]  # with the field, where it has one
+        return _shown([_for_people(fault) for fault in faults_of(error.normalized_messages())]), 422
     return _shown(error.faults or (Fault(error.code, str(error)),)), int(status_of(error))
+
+
+def _for_people(fault: Fault) -> Fault:
+    """marshmallow speaks of an empty field to programs; forms say which one it is."""
+    if fault.detail != EMPTY:
+        return fault
+    return Fault(fault.code, f"Fill in: {fault.field.replace('_', ' ')}.", fault.field)
 
 
 def _shown(faults: Sequence[Fault]) -> list[dict[str, Any]]:

@@ -49,7 +49,7 @@ def present_session() -> UUID | None:
 def next_address(default: str = "/") -> str:
     """Where to go afterwards: an address of this site, whatever the request says."""
     wanted = request.values.get("next", "")
-    parts = urlsplit(wanted) if _is_plain(wanted) else None
+    parts = urlsplit(wanted) if _is_plain(wanted) and wanted != "/" else None
     if parts is None or parts.scheme or parts.netloc or parts.path.startswith("//"):
         return default
     if parts.path in {f"{MOUNT}/{page}" for page in ("sign-in", "sign-out", "refresh", "register")}:

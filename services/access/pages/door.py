@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from flask import Blueprint, Response, jsonify, make_response, request
 from marshmallow import EXCLUDE, ValidationError
@@ -21,6 +22,7 @@ from services.access.pages.cookies import (
     with_next,
 )
 from services.access.schemas import DEFAULT_NUTS, RegistrationSchema, SignInSchema
+from shared.auth import RoleName
 from shared.errors import DomainError, TooMany
 from shared.web.app import current_actor, snapshot, work
 from shared.web.auth import REFRESH_COOKIE
@@ -73,7 +75,16 @@ def sign_in() -> AnyResponse:
         if isinstance(error, TooMany):
             answer.headers["Retry-After"] = str(error.details["retry_after"])
         return private(answer)
-    return signed_in(redirect_to(next_address()), issued)
+    return signed_in(redirect_to(next_address(_home(attempt.person_id))), issued)
+
+
+def _home(person_id: UUID | None) -> str:
+    """Where the day of somebody begins who came by the front door: at their lab's desk, at their figures."""
+    with snapshot() as session:
+        names = {role.name for role in queries.roles_of(session, person_id)} if person_id else set()
+    if names.intersection(queries.OF_FACILITY):
+        return "/booking/inbox"
+    return "/stats/" if RoleName.FUNDER in names else "/"
 
 
 @blueprint.post("/sign-out")

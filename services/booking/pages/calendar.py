@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from services.booking import queries
 from services.booking.domain.free import Busy, starts_near, stretches
+from services.booking.domain.rules import Rules
 from services.booking.domain.states import State
 from services.booking.domain.words import MONTHS, WEEKDAYS
 from services.booking.models import Booking
@@ -22,6 +23,7 @@ from shared.web.formats import hours
 
 DAYS = 7
 DEFAULT_HOURS = (8 * 60, 18 * 60)
+USUAL_LENGTH = timedelta(hours=2)
 Block = dict[str, Any]
 
 
@@ -36,6 +38,7 @@ class Week:
     label: str
     monday: date
     free: timedelta
+    first_free: Span | None
 
     @property
     def before(self) -> date:
@@ -48,6 +51,12 @@ class Week:
 
 def monday_of(day: date) -> date:
     return day - timedelta(days=day.weekday())
+
+
+def usual_length(rules: Rules) -> timedelta:
+    """How long the slots are that nobody has given a length yet: two hours, where the rules allow it."""
+    steps = -(-max(rules.min_duration, USUAL_LENGTH) // rules.granularity)
+    return min(steps * rules.granularity, rules.max_duration)
 
 
 def short_day(day: date) -> str:
@@ -98,16 +107,23 @@ def week_of(
         *((booking.slot, _own(booking, actor)) for booking in mine),
     ]
     free_askable: list[Span] = []
+    offered: list[Span] = []
     for each in free:
         early = subtracted([each.span], [askable] if askable else [])
         blocks += [(part, {"kind": "closed"}) for part in early]  # too soon or too far ahead to ask for
         for part in subtracted([each.span], early):
+            first = _first_slot(facts, part, busy, chosen)
+            if first is None:
+                blocks.append((part, {"kind": "closed"}))  # too short for anybody
+                continue
             free_askable.append(part)
-            blocks += _links(facts, part, each.units, busy, chosen, address)
+            offered.append(first)
+            text = f"{each.units} of {terms.units} free" if terms.units > 1 else ""
+            blocks.append((part, {"kind": "free", "href": address(first), "text": text}))
     if chosen:
         blocks = [(part, block) for whole, block in blocks for part in subtracted([whole], [chosen])]
         blocks.append((chosen, {"kind": "sel", "text": hours(chosen.duration)}))
-    return _drawn(facts, monday, blocks, opening, free_askable, now)
+    return _drawn(facts, monday, blocks, opening, free_askable, now, first_free=min(offered, default=None))
 
 
 def _askable(facts: Asked, span: Span, now: datetime) -> Span | None:
@@ -118,27 +134,15 @@ def _askable(facts: Asked, span: Span, now: datetime) -> Span | None:
     return Span(now + rules.lead_time, now + rules.horizon + rules.max_duration).clipped(span)
 
 
-def _links(
-    facts: Asked,
-    part: Span,
-    units: int,
-    busy: Sequence[Busy],
-    chosen: Span | None,
-    address: Callable[[Span], str],
-) -> Iterable[tuple[Span, Block]]:
-    """Free time as a link that fills the form with the first slot that fits into it."""
-    rules = facts.terms.rules
-    text = f"{units} of {facts.terms.units} free" if facts.terms.units > 1 else ""
-    wished = chosen.duration if chosen else min(max(rules.min_duration, timedelta(hours=2)), rules.max_duration)
-    for length in (wished, rules.min_duration):
+def _first_slot(facts: Asked, part: Span, busy: Sequence[Busy], chosen: Span | None) -> Span | None:
+    """The first slot that fits into free time, as long as the chosen one if that fits."""
+    rules, terms = facts.terms.rules, facts.terms
+    for length in (chosen.duration if chosen else usual_length(rules), rules.min_duration):
         wanted = Span(part.starts_at, part.starts_at + length)
-        starts = starts_near(
-            wanted, opening=[part], busy=busy, units=facts.terms.units, rules=rules, zone=facts.terms.zone
-        )
+        starts = starts_near(wanted, opening=[part], busy=busy, units=terms.units, rules=rules, zone=terms.zone)
         if starts:
-            first = Span(starts[0], starts[0] + length)
-            return [(part, {"kind": "free", "href": address(first), "text": text})]
-    return [(part, {"kind": "closed"})]  # too short for anybody
+            return Span(starts[0], starts[0] + length)
+    return None
 
 
 def _own(booking: Booking, actor: Actor) -> Block:
@@ -161,6 +165,8 @@ def _drawn(
     opening: list[Span],
     free: list[Span],
     now: datetime,
+    *,
+    first_free: Span | None,
 ) -> Week:
     zone = facts.terms.zone
     days: list[dict[str, Any]] = []
@@ -198,6 +204,7 @@ def _drawn(
         label=f"{monday.day} {MONTHS[monday.month - 1]} – {last.day} {MONTHS[last.month - 1]} {last.year}",
         monday=monday,
         free=total(free),
+        first_free=first_free,
     )
 
 

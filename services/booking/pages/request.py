@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, request
 from marshmallow import ValidationError
@@ -13,8 +15,9 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from services.booking import commands, queries
+from services.booking.domain.free import SEARCHED_AFTER
 from services.booking.domain.prices import Rate
-from services.booking.pages.calendar import monday_of, short_day, week_of
+from services.booking.pages.calendar import monday_of, usual_length, week_of
 from services.booking.pages.words import ACCESS_MODES
 from services.booking.schemas.forms import RequestForm, SlotForm, written_slot
 from shared.calendar import Span
@@ -80,33 +83,33 @@ def _page(session: Session, equipment_id: UUID, typed: Mapping[str, str], *, jud
     facts = queries.asked(session, equipment_id, organisation)
     equipment = queries.equipment(session, equipment_id)
     chosen = _chosen(typed, facts)
+    next_free = _next_free(session, facts, now)
+    monday = _monday(typed, facts, chosen or next(iter(next_free), None), now)
     week = week_of(
         session,
         facts,
-        _monday(typed, facts, chosen, now),
+        monday,
         now=now,
         actor=actor,
         chosen=chosen,
         address=lambda span: _address(equipment_id, span, facts),
     )
     verdict = queries.verdict(session, equipment_id, organisation, chosen, now=now) if chosen and judge else None
-    rules = facts.terms.rules
+    rules, zone = facts.terms.rules, facts.terms.zone
+    proposed = chosen or week.first_free or next(iter(next_free), None)
+    filled = (_written(proposed, zone) if proposed else {}) | {name: value for name, value in typed.items() if value}
     return {
         "equipment": equipment,
         "facts": facts,
         "zone": facts.terms.time_zone,
         "week": week,
-        "slots": _next_slots(session, facts, now, equipment_id),
+        "skipped": not typed.get("week") and not chosen and monday > monday_of(now.astimezone(zone).date()),
+        "slots": [(each, _address(equipment_id, each, facts)) for each in next_free],
         "organisations": [(str(each.id), each.name) for each in organisations],
-        "typed": {
-            "day": (now + rules.lead_time).astimezone(facts.terms.zone).date().isoformat(),
-            "from": minutes(week.start),
-            "to": minutes(min(week.start + max(rules.min_duration // timedelta(minutes=1), 60), week.end)),
-            "access_mode": "market",
-            "organisation_id": str(organisation or ""),
-            **{name: value for name, value in typed.items() if value},
-        },
-        "times": _times(week.start, week.end, rules.granularity // timedelta(minutes=1), typed),
+        "typed": {"access_mode": "market", "organisation_id": str(organisation or "")} | filled,
+        "times": _times(week.start, week.end, rules.granularity // timedelta(minutes=1), filled),
+        "first_day": (now + rules.lead_time).astimezone(zone).date().isoformat(),
+        "last_moment": now + rules.horizon,
         "long": rules.max_duration > timedelta(hours=12),
         "access_modes": ACCESS_MODES,
         "rules": rules.in_words(),
@@ -134,45 +137,50 @@ def _chosen(typed: Mapping[str, str], facts: queries.Asked) -> Span | None:
         return None
 
 
-def _monday(typed: Mapping[str, str], facts: queries.Asked, chosen: Span | None, now: datetime) -> date:
+def _monday(typed: Mapping[str, str], facts: queries.Asked, first: Span | None, now: datetime) -> date:
+    """The week asked for; else that of the first time that matters, so that nobody has to look for it."""
     try:
         return monday_of(Day().deserialize(typed.get("week", "")))
     except ValidationError:
-        first = chosen.starts_at if chosen else now + facts.terms.rules.lead_time
-        return monday_of(first.astimezone(facts.terms.zone).date())
+        start = first.starts_at if first else now + facts.terms.rules.lead_time
+        return monday_of(start.astimezone(facts.terms.zone).date())
 
 
-def _address(equipment_id: UUID, span: Span, facts: queries.Asked) -> str:
-    start, end = (moment.astimezone(facts.terms.zone) for moment in (span.starts_at, span.ends_at))
+def _written(span: Span, zone: ZoneInfo) -> dict[str, str]:
+    """A slot as the form writes it: in the clock of the lab, with a last day only where it runs past midnight."""
+    start, end = (moment.astimezone(zone) for moment in (span.starts_at, span.ends_at))
     last, to = end.date(), f"{end:%H:%M}"
     if to == "00:00":
         last, to = last - timedelta(days=1), "24:00"
-    later = f"&last_day={last.isoformat()}" if last > start.date() else ""
-    return f"/booking/request/{equipment_id}?day={start.date().isoformat()}&from={start:%H:%M}&to={to}{later}#ask"
+    later = {"last_day": last.isoformat()} if last > start.date() else {}
+    return {"day": start.date().isoformat(), "from": f"{start:%H:%M}", "to": to} | later
 
 
-def _next_slots(session: Session, facts: queries.Asked, now: datetime, equipment_id: UUID) -> list[dict[str, str]]:
-    """The next free times, for where there is no room for a calendar."""
-    rules, zone = facts.terms.rules, facts.terms.zone
-    length = min(max(rules.min_duration, timedelta(hours=2)), rules.max_duration)
-    earliest = now + rules.lead_time
-    wanted = Span(earliest, earliest + length)
-    found = queries.alternatives(session, facts, wanted, now=now, limit=SHOWN_SLOTS)
-    return [
-        {
-            "day": short_day(each.starts_at.astimezone(zone).date()),
-            "time": f"{each.starts_at.astimezone(zone):%H:%M}–{each.ends_at.astimezone(zone):%H:%M}",
-            "href": _address(equipment_id, each, facts),
-        }
-        for each in sorted(found)
-    ]
+def _address(equipment_id: UUID, span: Span, facts: queries.Asked) -> str:
+    return f"/booking/request/{equipment_id}?{urlencode(_written(span, facts.terms.zone), safe=':')}#ask"
 
 
-def _times(start: int, end: int, step: int, typed: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Times to choose from; what was typed is among them, whatever it is."""
+def _next_free(session: Session, facts: queries.Asked, now: datetime) -> list[Span]:
+    """The next free times that keep the rules, as far ahead as the lab takes requests."""
+    terms = facts.terms
+    rules = terms.rules
+    if not (terms.weeks and terms.standing.published and terms.standing.facility_open):
+        return []
+    for length in dict.fromkeys((usual_length(rules), rules.min_duration)):
+        earliest = now + rules.lead_time
+        while earliest <= now + rules.horizon:
+            wanted = Span(earliest, earliest + length)
+            if found := queries.alternatives(session, facts, wanted, now=now, limit=SHOWN_SLOTS):
+                return sorted(found)
+            earliest += SEARCHED_AFTER
+    return []
+
+
+def _times(start: int, end: int, step: int, filled: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Times to choose from; what is filled in is among them, whatever it is."""
     step = max(step, 5)
     steps = {minutes(minute) for minute in range(start // step * step, end + 1, step)}
-    kept = {typed[name] for name in ("from", "to") if typed.get(name)}
+    kept = {filled[name] for name in ("from", "to") if filled.get(name)}
     return [(each, each) for each in sorted(steps | kept)]
 
 

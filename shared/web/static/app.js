@@ -68,6 +68,15 @@
     document.getElementById('errors')?.focus();
   });
 
+  // ---- parts that were fetched
+  document.addEventListener('htmx:afterSwap', event => { // the bell has asked; the bar of a phone shows the same
+    if (event.target.matches?.('[data-unread]')) $$('[data-unread]').forEach(part => { part.innerHTML = event.target.innerHTML; });
+  });
+  document.addEventListener('htmx:afterSettle', event => { // what was pressed is gone; go on where it led
+    const next = event.detail.requestConfig?.elt?.closest('[data-focus-after]')?.dataset.focusAfter;
+    if (next) document.getElementById(next)?.focus({ preventScroll: true });
+  });
+
   // ---- toast, with undo where there is one
   let timer;
   window.toast = (text, undo) => {
