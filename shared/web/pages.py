@@ -34,7 +34,7 @@ def form_errors(error: ValidationError | DomainError) -> tuple[list[dict[str, An
     """What to say beside the fields of a form that was refused, and the status to say it with."""
     if isinstance(error, ValidationError):
         messages = error.normalized_messages()  # type: ignore[no-untyped-call]  # with the field, where it has one
-        return _shown([_for_people(fault) for fault in faults_of(error.normalized_messages())]), 422
+        return _shown([_for_people(fault) for fault in faults_of(messages)]), 422
     return _shown(error.faults or (Fault(error.code, str(error)),)), int(status_of(error))
 
 

@@ -288,7 +288,7 @@ def test_a_request_and_its_decision_by_keyboard_alone(lab: Lab, open_tab: Opener
 
 
 def _tab_to(page: Page, wanted: Locator) -> None:
-    """Press Tab until `wanted` has the focus; whatever has it on the way must show that."""
+    """Press Tab until `wanted` has the focus."""
     wanted.wait_for()
     for _ in range(MOST_TABS):
         page.keyboard.press("Tab")
@@ -393,6 +393,30 @@ def test_pages_are_for_everybody(lab: Lab, open_tab: Opener, role: str) -> None:
             found.append(f"{path} is {wider} px wider than a screen of 320")
         page.set_viewport_size(WIDE)  # type: ignore[arg-type]
     assert found == []
+
+
+def test_refusals_are_for_everybody_too(lab: Lab, open_tab: Opener) -> None:
+    """What is wrong is said at the top and at the field, the focus is there, and what was typed stays."""
+    tab = open_tab(viewport=PHONE)
+    page = tab.page
+    page.context.add_init_script(script=Axe().axe_script)
+    found: list[str] = []
+    tab.go("/nothing/is/here")
+    expect(page.get_by_text("There is no page at this address.")).to_be_visible()
+    found += _violations(page, {})
+    tab.go(f"/access/sign-in?next={lab.request_page}")
+    page.locator("main").get_by_role("button", name="Sign in").click()
+    expect(page.locator("#errors")).to_be_focused()
+    found += _violations(page, {})
+    tab.sign_in(lab.journey.firm)
+    page.get_by_label("A note to the lab").fill("Typed before it was refused")
+    page.get_by_role("button", name="Send request").click()
+    expect(page.locator("#errors")).to_be_focused()
+    expect(page.locator("#f-purpose-error")).to_have_text("Fill in: purpose.")
+    expect(page.get_by_label("A note to the lab")).to_have_value("Typed before it was refused")
+    found += _violations(page, {})
+    assert found == []
+    tab.complaints[:] = [each for each in tab.complaints if "404" not in each and "422" not in each]
 
 
 def _violations(page: Page, rules: dict[str, Any]) -> list[str]:

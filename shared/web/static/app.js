@@ -63,9 +63,10 @@
     if (search) { search.focus(); search.select(); } else target.click();
   });
 
-  document.addEventListener('DOMContentLoaded', () => {
-    sayKeys();
-    document.getElementById('errors')?.focus();
+  document.addEventListener('DOMContentLoaded', sayKeys);
+  addEventListener('load', () => { // not before: going to the #part of the address takes the focus away again
+    const errors = document.getElementById('errors');
+    if (errors && document.activeElement === document.body) errors.focus();
   });
 
   // ---- parts that were fetched
