@@ -237,12 +237,12 @@ def test_the_main_job_without_script(lab: Lab, open_tab: Opener) -> None:
     _find(tab, lab)
     page = tab.page
     page.get_by_role("link", name="See free times and ask for a slot").click()
+    _next_week(page)
+    page.locator("a.blk--free").last.click()
     page.get_by_role("link", name="Sign in to request").click()
     tab.sign_in(lab.journey.firm)
     assert urlsplit(page.url).path == lab.request_page
-    _next_week(page)
-    page.locator("a.blk--free").last.click()
-    expect(page.get_by_text("Checked: all rules are met")).to_be_visible()
+    expect(page.get_by_text("Checked: all rules are met")).to_be_visible()  # the time taken before is kept
     reference = _send(page, "Pores in a housing")
 
     operator = open_tab(lab.journey.operator, script=False)
@@ -255,6 +255,28 @@ def test_the_main_job_without_script(lab: Lab, open_tab: Opener) -> None:
     page.get_by_text("Cancel booking").first.click()
     page.locator("#c-cancel").get_by_role("button", name="Cancel booking").click()
     expect(page.get_by_text("Cancelled. The time is free again.")).to_be_visible()
+
+
+def test_the_form_begins_with_a_slot_that_keeps_the_rules(lab: Lab, open_tab: Opener) -> None:
+    """However long the notice and however short the hours: the first week shown has something to take."""
+    call, operator = lab.system.call, lab.journey.operator
+    record = {"facility_id": lab.journey.facility["id"], "name": "Kiln of Wednesdays", "kind": "imaging-system"}
+    made = answered(call(operator, "POST", "/catalogue/api/v1/equipment", json=record | {"units": 1}), 201)
+    path = f"/booking/api/v1/equipment/{made['id']}"
+    eventually(lambda: call(None, "GET", f"{path}/rules").ok, "booking knows the instrument")
+    weekly = [{"weekday": 2, "opens": "09:00", "closes": "12:00"}]
+    answered(call(operator, "PUT", f"{path}/opening-hours", json={"weekly": weekly}), 200)
+    rules = {"granularity_minutes": 60, "lead_minutes": 20 * 24 * 60, "min_minutes": 180, "max_minutes": 180}
+    answered(call(operator, "PUT", f"{path}/rules", json=rules), 200)
+
+    page = open_tab(lab.journey.firm).go(f"/booking/request/{made['id']}")
+    expect(page.get_by_text("The days before are taken, closed or too soon to ask for")).to_be_visible()
+    expect(page.locator("a.blk--free")).to_have_count(1)
+    expect(page.get_by_label("From")).to_have_value("09:00")
+    expect(page.get_by_label("To", exact=True)).to_have_value("12:00")
+    page.get_by_label("What do you want to find out?").fill("Shrinking of glazes")
+    page.get_by_role("button", name="Check").click()
+    expect(page.get_by_text("Checked: all rules are met")).to_be_visible()
 
 
 def test_a_request_and_its_decision_by_keyboard_alone(lab: Lab, open_tab: Opener) -> None:

@@ -112,9 +112,9 @@ def week_of(
         early = subtracted([each.span], [askable] if askable else [])
         blocks += [(part, {"kind": "closed"}) for part in early]  # too soon or too far ahead to ask for
         for part in subtracted([each.span], early):
-            first = _first_slot(facts, part, busy, chosen)
+            first = _first_slot(facts, part, busy, chosen, now)
             if first is None:
-                blocks.append((part, {"kind": "closed"}))  # too short for anybody
+                blocks.append((part, {"kind": "closed"}))  # no slot that keeps the rules fits
                 continue
             free_askable.append(part)
             offered.append(first)
@@ -134,14 +134,14 @@ def _askable(facts: Asked, span: Span, now: datetime) -> Span | None:
     return Span(now + rules.lead_time, now + rules.horizon + rules.max_duration).clipped(span)
 
 
-def _first_slot(facts: Asked, part: Span, busy: Sequence[Busy], chosen: Span | None) -> Span | None:
-    """The first slot that fits into free time, as long as the chosen one if that fits."""
+def _first_slot(facts: Asked, part: Span, busy: Sequence[Busy], chosen: Span | None, now: datetime) -> Span | None:
+    """The first slot that fits into free time and keeps the rules, as long as the chosen one if that does."""
     rules, terms = facts.terms.rules, facts.terms
     for length in (chosen.duration if chosen else usual_length(rules), rules.min_duration):
         wanted = Span(part.starts_at, part.starts_at + length)
         starts = starts_near(wanted, opening=[part], busy=busy, units=terms.units, rules=rules, zone=terms.zone)
-        if starts:
-            return Span(starts[0], starts[0] + length)
+        if starts and not terms.faults(slot := Span(starts[0], starts[0] + length), now=now):
+            return slot
     return None
 
 

@@ -117,6 +117,7 @@ def _page(session: Session, equipment_id: UUID, typed: Mapping[str, str], *, jud
         "organisation_kind": facts.organisation_kind,
         "verdict": verdict,
         "chosen": chosen,
+        "here": _address(equipment_id, chosen, facts) if chosen else f"/booking/request/{equipment_id}",
         "alternatives": [
             (each, _address(equipment_id, each, facts)) for each in (verdict.alternatives if verdict else ())
         ],

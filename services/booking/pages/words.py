@@ -6,7 +6,7 @@ from datetime import datetime
 
 from services.booking.domain.states import DECLINE_WORDS, AccessMode, DeclineReason, Party, State
 from services.booking.models import Booking, BookingHistory
-from shared.web.formats import clock
+from shared.web.formats import clock, day, moment
 
 ACCESS_MODES = [
     (AccessMode.MARKET.value, "Paid, at the published price"),
@@ -30,7 +30,7 @@ def mark(booking: Booking, *, for_lab: bool) -> tuple[str, str]:
     words = {
         State.REQUESTED: "Waiting for you" if for_lab else "Waiting for the lab",
         State.APPROVED: "Approved",
-        State.IN_USE: f"Running until {clock(booking.ends_at, booking.time_zone)}",
+        State.IN_USE: f"Running until {_end(booking)}",
         State.COMPLETED: "Finished" if for_lab else "Done",
         State.NO_SHOW: "Did not come" if for_lab else "Not used",
         State.DECLINED: "Declined",
@@ -39,6 +39,14 @@ def mark(booking: Booking, *, for_lab: bool) -> tuple[str, str]:
         State.EXPIRED: "Lapsed",
     }
     return _KINDS.get(state, "done"), words[state]
+
+
+def _end(booking: Booking) -> str:
+    """When it ends; with the day, where that is not the day it began."""
+    zone = booking.time_zone
+    if day(booking.starts_at, zone) == day(booking.ends_at, zone):
+        return clock(booking.ends_at, zone)
+    return moment(booking.ends_at, zone)
 
 
 def happened(line: BookingHistory, booking: Booking) -> str:
