@@ -127,7 +127,7 @@ class Embedded:
         react_until(self._stopping, react_all, heard)
 
     def _run(self, loop: Callable[[], None]) -> None:
-        thread = threading.Thread(target=loop, daemon=True)
+        thread = threading.Thread(target=_or_end, args=(loop,), daemon=True)
         thread.start()
         self._threads.append(thread)
 
@@ -153,6 +153,16 @@ class Embedded:
             return apps.get(mount, root)(environ, start_response)
 
         return answer
+
+
+def _or_end(loop: Callable[[], None]) -> None:
+    """A loop that dies ends the process: half a system is a failure nobody sees."""
+    try:
+        loop()
+    except BaseException:
+        log.critical("a loop died, so this process ends", exc_info=True)
+        logging.shutdown()
+        os._exit(1)
 
 
 def _config(service: Service, folder: Path, settings: dict[str, str]) -> Config:
