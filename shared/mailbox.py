@@ -28,7 +28,7 @@ import sqlalchemy as sa
 from sqlalchemy import select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, Session, aliased, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, Session, mapped_column
 
 from shared.clock import utc_now
 from shared.database import COLUMN_TYPES, Counter, Database, new_metadata
@@ -295,14 +295,14 @@ def react(database: Database, handle: Handle) -> int:
     the others with it.
     """
     with database.snapshot() as session:
-        if session.scalar(_due(utc_now()).with_only_columns(Inbox.seq).limit(1)) is None:
+        if session.scalar(select(Inbox.seq).where(*_OPEN, Inbox.due_at <= utc_now()).limit(1)) is None:
             return 0
     with database.transaction() as session:
         if database.dialect == "postgresql":
             # Two processes may handle while the leadership changes hands. Whoever waits has to look anew:
             # what it saw before may be what the other has just put off.
             session.execute(select(sa.func.pg_advisory_xact_lock(HANDLING_LOCK)))
-        rows = session.scalars(_due(utc_now()).limit(HANDLED_TOGETHER).with_for_update(of=Inbox)).all()
+        rows = _due(session, utc_now())
         waiting: set[tuple[str, str]] = set()
         for row in rows:
             if (row.source, row.subject) in waiting:
@@ -321,24 +321,37 @@ def react(database: Database, handle: Handle) -> int:
         return len(rows)
 
 
-def _due(now: datetime) -> sa.Select[Inbox]:
-    """What may be handled: before the first gap, and behind nothing of its subject that has to wait."""
-    earlier = aliased(Inbox, name="earlier")
-    put_off = select(earlier.seq).where(
-        earlier.source == Inbox.source,
-        earlier.subject == Inbox.subject,
-        earlier.position < Inbox.position,
-        earlier.state == "new",
-        text("earlier.state <> 'done'"),  # as its index has it; without, each row looks through all before it
-        earlier.due_at > now,
-    )
-    return (
-        select(Inbox)
-        .join(Cursor, Cursor.source == Inbox.source)
-        .where(Inbox.state == "new", text("inbox.state <> 'done'"), Inbox.due_at <= now)
-        .where(Inbox.position <= Cursor.position, ~put_off.exists())
-        .order_by(Inbox.source, Inbox.position)
-    )
+_OPEN = (Inbox.state == "new", text("inbox.state <> 'done'"))  # the second as the indexes have it
+
+
+def _due(session: Session, now: datetime) -> list[Inbox]:
+    """The next to handle: before the first gap, and behind nothing of its subject that has to wait.
+
+    Read in the order of an index and sorted out here, since a database that plans this as one statement
+    may compare each row of a long backlog with all the others.
+    """
+    held = {
+        (source, subject)
+        for source, subject in session.execute(
+            select(Inbox.source, Inbox.subject).where(*_OPEN, Inbox.due_at > now).distinct()
+        )
+    }
+    due: list[Inbox] = []
+    for source, upto in sorted(received_upto(session).items()):
+        after = 0
+        while len(due) < HANDLED_TOGETHER:
+            page = session.scalars(
+                select(Inbox)
+                .where(*_OPEN, Inbox.source == source, Inbox.due_at <= now)
+                .where(Inbox.position > after, Inbox.position <= upto)
+                .order_by(Inbox.position)
+                .limit(HANDLED_TOGETHER)
+            ).all()
+            if not page:
+                break
+            due += [row for row in page if (row.source, row.subject) not in held]
+            after = page[-1].position
+    return due[:HANDLED_TOGETHER]
 
 
 def _put_off(row: Inbox, error: Exception) -> None:

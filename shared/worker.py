@@ -33,6 +33,7 @@ from shared.transport import rabbit
 log = logging.getLogger(__name__)
 
 IDLE = 0.5  # seconds between looks at an empty mailbox that nobody woke
+GATHER = 0.02  # seconds in which what is told or heard gathers, so that it costs a transaction together
 CATCH_UP_EVERY = 2.0  # seconds between looks for a gap in what was received
 LOOK_ANYWAY_EVERY = 30.0  # seconds between looks into the others' logs when no gap is known
 FIRST_RUN_AFTER = timedelta(seconds=10)  # of a job, once the worker leads
@@ -173,9 +174,12 @@ class Worker:
 
         def lost(seconds: float) -> bool:
             try:
-                for _ in connection.notifies(timeout=seconds, stop_after=1):
+                told = list(connection.notifies(timeout=seconds, stop_after=1))
+                if told:  # and so the connection is alive
                     self._instance.spoke.set()
-                connection.execute("SELECT 1")
+                    self._stopping.wait(GATHER)
+                else:
+                    connection.execute("SELECT 1")
             except psycopg.Error:
                 log.exception("the connection that holds the lock broke")
                 return True
@@ -219,8 +223,7 @@ def relay_until(stopping: threading.Event, instance: Instance, wire: Wire) -> No
     while not stopping.is_set():
         instance.spoke.clear()
         with _patience(stopping):
-            while not stopping.is_set() and instance.relay(wire):
-                pass
+            _gather(stopping, lambda: instance.relay(wire), mailbox.BATCH)
         instance.spoke.wait(IDLE)
 
 
@@ -229,9 +232,15 @@ def react_until(stopping: threading.Event, react: Callable[[], int], heard: thre
     while not stopping.is_set():
         heard.clear()
         with _patience(stopping):
-            while not stopping.is_set() and react():
-                pass
+            _gather(stopping, react, mailbox.HANDLED_TOGETHER)
         heard.wait(IDLE)
+
+
+def _gather(stopping: threading.Event, work: Callable[[], int], batch: int) -> None:
+    """Do `work` until there is none. The first is done at once; while more comes in, it comes in batches."""
+    while not stopping.is_set() and (done := work()):
+        if done < batch:
+            stopping.wait(GATHER)
 
 
 @contextmanager
