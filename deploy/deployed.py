@@ -135,23 +135,22 @@ class Deployed:
             time.sleep(0.1)
 
     def _is_settled(self) -> bool:
-        tellers = self._positions()
+        loads = self._loads()
+        if not all(loads.values()):
+            return False
         for service in SERVICES:
-            load = self._load(service.mount, service.name)
-            if load is None or load["outbox"]["unpublished"] or load["inbox"]["waiting"]:
+            own = loads[service.name]
+            if own["outbox"]["unpublished"] or own["inbox"]["waiting"]:
                 return False
-            if any(load["received"].get(source, 0) < tellers[source] for source in service.hears):
+            if any(own["received"].get(source, 0) < loads[source]["outbox"]["position"] for source in service.hears):
                 return False
         return True
 
-    def _positions(self) -> dict[str, int]:
-        loads = {service.name: self._load(service.mount, service.name) for service in SERVICES}
-        return {name: load["outbox"]["position"] if load else 10**9 for name, load in loads.items()}
-
     def _loads(self) -> dict[str, Any]:
-        return {service.name: self._load(service.mount, service.name) for service in SERVICES}
+        """How the mailboxes of each service stand; None for one that does not answer."""
+        return {service.name: self._load(service.mount) for service in SERVICES}
 
-    def _load(self, mount: str, name: str) -> dict[str, Any] | None:
+    def _load(self, mount: str) -> dict[str, Any] | None:
         try:
             answer = requests.get(f"{self.addresses[mount]}{mount}/readyz", timeout=5)
             load: dict[str, Any] = answer.json()

@@ -92,12 +92,6 @@ class Embedded:
         while any([instance.relay(wire) + instance.react() for instance in self.instances.values()]):
             pass
 
-    def run_jobs(self) -> None:
-        """Do now what each service does by the clock."""
-        for instance in self.instances.values():
-            for job in instance.service.jobs:
-                job.run(instance)
-
     def start(self) -> None:
         """Keep the mailboxes at rest, and do what is due, in threads of this process."""
         wire = Loopback(tuple(self.instances.values()))

@@ -197,11 +197,6 @@ class Server(ABC):
             self.kill()
         self._process = None
 
-    def restart(self) -> None:
-        """Stop it gently and start it again on the same port."""
-        self.stop()
-        self.start()
-
     def kill(self) -> None:
         """End all its processes at once, as a crash does; `start` brings it back.
 

@@ -44,6 +44,9 @@ HANDLED_TOGETHER = 50  # rows handled in one transaction
 HANDLING_LOCK = 7_405_927  # of PostgreSQL's advisory locks; each service has its own database
 
 
+_COLUMNS = tuple(each.name for each in fields(Envelope) if each.name != "source")  # of an envelope, in either box
+
+
 class MailboxBase(MappedAsDataclass, DeclarativeBase):
     metadata = new_metadata()
     type_annotation_map = COLUMN_TYPES
@@ -130,19 +133,7 @@ class Inbox(MailboxBase, kw_only=True):
 
     @property
     def envelope(self) -> Envelope:
-        return Envelope(
-            id=self.id,
-            source=self.source,
-            type=self.type,
-            subject=self.subject,
-            sequence=self.sequence,
-            time=self.time,
-            actor=self.actor,
-            correlation_id=self.correlation_id,
-            causation_id=self.causation_id,
-            data=self.data,
-            position=self.position,
-        )
+        return _envelope(self, self.source)
 
 
 class Cursor(MailboxBase, kw_only=True):
@@ -172,7 +163,12 @@ def _told(envelope: Envelope) -> dict[str, Any]:
 
 def _row(envelope: Envelope) -> dict[str, Any]:
     """The columns of an envelope. Its data is not copied, which would take longer than to store it."""
-    return {each.name: getattr(envelope, each.name) for each in fields(envelope)}
+    return {"source": envelope.source} | {name: getattr(envelope, name) for name in _COLUMNS}
+
+
+def _envelope(row: Outbox | Inbox, source: str) -> Envelope:
+    """The envelope whose columns the row has."""
+    return Envelope(source=source, **{name: getattr(row, name) for name in _COLUMNS})
 
 
 _NUMBER = text("""
@@ -214,22 +210,7 @@ def relay(database: Database, source: str, publish: Callable[[Sequence[Envelope]
 def feed(session: Session, source: str, *, after: int, limit: int) -> list[Envelope]:
     """The log of this service after position `after`, in order."""
     rows = session.scalars(select(Outbox).where(Outbox.position > after).order_by(Outbox.position).limit(limit))
-    return [
-        Envelope(
-            id=row.id,
-            source=source,
-            type=row.type,
-            subject=row.subject,
-            sequence=row.sequence,
-            time=row.time,
-            actor=row.actor,
-            correlation_id=row.correlation_id,
-            causation_id=row.causation_id,
-            data=row.data,
-            position=row.position,
-        )
-        for row in rows
-    ]
+    return [_envelope(row, source) for row in rows]
 
 
 # --- hearing

@@ -54,17 +54,11 @@ class Worker:
         self._stopping = threading.Event()
         self._heard = threading.Event()  # wakes the loop that handles
         self._connected = threading.Event()  # the queue was reached, perhaps after a while: look what was missed
-        self._leading = threading.Event()
         self._dead: list[BaseException] = []
 
     @property
     def is_alive(self) -> bool:
         return not self._dead
-
-    @property
-    def is_leading(self) -> bool:
-        """Whether this worker does the work, rather than standing by."""
-        return self._leading.is_set()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -81,9 +75,7 @@ class Worker:
             if self._stopping.is_set():
                 return
             log.info("this worker leads")
-            self._leading.set()
             self._work(lost)
-        self._leading.clear()
         if self._dead:
             raise self._dead[0]
 

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 
 from services.notify import commands, queries
 from services.notify.config import NotifyConfig
-from services.notify.domain.wording import MAILED, NoticeKind, day
+from services.notify.domain.wording import MAILED, NoticeKind
 from services.notify.models import Notice
 from services.notify.schemas import (
     NoticesQuery,
@@ -23,6 +23,7 @@ from services.notify.schemas import (
     notice_place,
 )
 from shared.auth import RoleName
+from shared.formats import day
 from shared.web.app import current_actor, snapshot, work
 from shared.web.auth import require_login
 from shared.web.pages import form_errors, redirect_to, render

@@ -31,9 +31,10 @@ from services.usage_stats.domain import (
     published_measures,
 )
 from services.usage_stats.schemas import FilterForm, View
+from shared import formats
 from shared.clock import utc_now
 from shared.errors import DomainError
-from shared.web import charts, formats
+from shared.web import charts
 from shared.web.app import current_actor, snapshot
 from shared.web.pages import form_errors, render
 

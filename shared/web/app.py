@@ -13,11 +13,11 @@ from jinja2 import ChoiceLoader, PackageLoader
 from sqlalchemy.orm import Session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from shared import logs, metrics
+from shared import formats, logs, metrics
 from shared.auth import Actor
 from shared.service import Instance
 from shared.unit_of_work import UnitOfWork
-from shared.web import api, assets, auth, errors, formats, navigation, ops, security
+from shared.web import api, assets, auth, errors, navigation, ops, security
 
 LARGEST_BODY = 64 * 1024  # bytes; a view that takes more says so with `largest_body`
 

@@ -19,8 +19,8 @@ from services.notify.domain.delivery import RETRIES
 from services.notify.domain.invitation import Invitation, calendar_file
 from services.notify.domain.mail import Attachment, BadAddress, Letter
 from services.notify.domain.wording import MAILED, BookingFacts, NoticeKind, Side, Wording
+from shared import formats
 from shared.calendar import Span
-from shared.web import formats
 from tests.notify.conftest import ENDS, NOW, STARTS
 
 PRAGUE = ZoneInfo("Europe/Prague")
@@ -149,13 +149,13 @@ def test_prices(cents: int | None, currency: str, text: str) -> None:
 )
 def test_a_mail_writes_times_as_the_page_does(start: datetime, minutes: int, zone: str) -> None:
     slot = Span(start, start + timedelta(minutes=minutes))
-    assert wording.span(slot, ZoneInfo(zone)) == formats.span(slot.starts_at, slot.ends_at, zone)
+    assert facts(slot=slot, zone=ZoneInfo(zone)).when == formats.span(slot.starts_at, slot.ends_at, zone)
 
 
 def test_the_hour_that_comes_twice_is_named() -> None:
     first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     slot = Span(first, first + timedelta(hours=1))
-    assert wording.span(slot, PRAGUE) == "Sun 25 Oct 2026, 02:30 (summer time)–02:30 (winter time)"
+    assert facts(slot=slot, zone=PRAGUE).when == "Sun 25 Oct 2026, 02:30 (summer time)–02:30 (winter time)"
 
 
 # --- mail

@@ -11,7 +11,8 @@ import jinja2
 import pytest
 from markupsafe import Markup
 
-from shared.web import assets, formats
+from shared import formats
+from shared.web import assets
 
 TEMPLATES = assets.STATIC.with_name("templates")
 HOSTILE = "<script>alert(1)</script>\"'&"

@@ -19,7 +19,7 @@ from services.booking.models import Booking
 from services.booking.queries import Asked
 from shared.auth import Actor
 from shared.calendar import MINUTES_A_DAY, Span, instant, local_day, subtracted, total
-from shared.web.formats import hours
+from shared.formats import hours
 
 DAYS = 7
 DEFAULT_HOURS = (8 * 60, 18 * 60)

@@ -17,9 +17,9 @@ from services.booking.pages.words import mark
 from services.booking.schemas.forms import DowntimeForm, written_end
 from shared.clock import utc_now
 from shared.errors import DomainError
+from shared.formats import plural
 from shared.web.app import current_actor, snapshot, work
 from shared.web.auth import require_login
-from shared.web.formats import plural
 from shared.web.pages import form_errors, redirect_to, render
 
 blueprint = Blueprint("downtime_pages", __name__, template_folder="../templates", url_prefix="/downtime")

@@ -24,8 +24,8 @@ from shared.calendar import Span
 from shared.clock import utc_now
 from shared.errors import DomainError
 from shared.fields import Day
+from shared.formats import minutes
 from shared.web.app import current_actor, snapshot, work
-from shared.web.formats import minutes
 from shared.web.pages import form_errors, redirect_to, render
 
 blueprint = Blueprint("request", __name__, template_folder="../templates", url_prefix="/request")

@@ -23,9 +23,9 @@ from services.booking.pages.inbox import must_be_of_a_lab, subnav
 from services.booking.schemas.settings_forms import HoursForm, PricesForm, RulesForm
 from shared.clock import utc_now
 from shared.errors import DomainError
+from shared.formats import minutes
 from shared.web.app import current_actor, snapshot, work
 from shared.web.auth import require_login
-from shared.web.formats import minutes
 from shared.web.pages import form_errors, redirect_to, render
 
 blueprint = Blueprint("terms", __name__, template_folder="../templates", url_prefix="/terms")

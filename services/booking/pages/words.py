@@ -6,7 +6,7 @@ from datetime import datetime
 
 from services.booking.domain.states import DECLINE_WORDS, AccessMode, DeclineReason, Party, State
 from services.booking.models import Booking, BookingHistory
-from shared.web.formats import clock, day, moment
+from shared.formats import clock, day, moment
 
 ACCESS_MODES = [
     (AccessMode.MARKET.value, "Paid, at the published price"),

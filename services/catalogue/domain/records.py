@@ -173,11 +173,6 @@ class Faults:
         if not holds:
             self.found.append(Fault(code, detail, name, numbers or None))
 
-    def refuse(self, message: str) -> None:
-        """Raise `BrokenRecord` if anything was found."""
-        if self.found:
-            raise BrokenRecord(message, faults=self.found)
-
 
 def equipment_faults(values: Mapping[str, Any]) -> list[Fault]:
     """What is wrong with the fields of a piece of equipment; checks those that `values` has."""

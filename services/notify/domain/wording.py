@@ -6,15 +6,13 @@ Everything here is worded when it happens and kept: what somebody was told does 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from shared import formats
 from shared.calendar import Span
 
-WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-SIGNS = {"EUR": "€", "GBP": "£"}
 TITLE_LENGTH = 200
 
 
@@ -76,10 +74,10 @@ class BookingFacts:
 
     @property
     def when(self) -> str:
-        return span(self.slot, self.zone)
+        return formats.span(self.slot.starts_at, self.slot.ends_at, self.zone)
 
     def at(self, when: datetime) -> str:
-        return moment(when, self.zone)
+        return formats.moment(when, self.zone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,8 +173,8 @@ def checked_in(booking: BookingFacts, *, used_from: datetime) -> Wording:
 
 
 def completed(booking: BookingFacts, *, used_from: datetime, used_until: datetime, to_check: bool) -> Wording:
-    # Whoever checks in and out within a moment has used nothing; a span cannot say so.
-    used = span(Span(used_from, used_until), booking.zone) if used_until > used_from else booking.at(used_from)
+    # Whoever checks in and out within a moment has used nothing.
+    used = formats.span(used_from, used_until, booking.zone) if used_until > used_from else booking.at(used_from)
     return _wording(
         booking,
         NoticeKind.COMPLETED,
@@ -309,42 +307,8 @@ def _purpose(booking: BookingFacts) -> tuple[tuple[str, str], ...]:
     return (("Purpose", booking.purpose),) if booking.purpose.strip() else ()
 
 
-# --- moments and money, as the pages write them
-
-
-def day(when: datetime, zone: ZoneInfo) -> str:
-    """`Thu 26 Nov 2026`; written out here, so that it is the same on a server of any language."""
-    local = when.astimezone(zone)
-    return f"{WEEKDAYS[local.weekday()]} {local.day} {MONTHS[local.month - 1]} {local.year}"
-
-
-def clock(when: datetime, zone: ZoneInfo) -> str:
-    """`08:00`; in the hour that comes twice in autumn it says which one is meant."""
-    local = when.astimezone(zone)
-    text = f"{local.hour:02d}:{local.minute:02d}"
-    if local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
-        text += " (winter time)" if local.fold else " (summer time)"
-    return text
-
-
-def moment(when: datetime, zone: ZoneInfo) -> str:
-    return f"{day(when, zone)}, {clock(when, zone)}"
-
-
-def span(slot: Span, zone: ZoneInfo) -> str:
-    """`Thu 26 Nov 2026, 08:00–12:00`; both days when it runs past midnight."""
-    first, last = slot.starts_at.astimezone(zone), slot.ends_at.astimezone(zone)
-    if first.date() == last.date():
-        return f"{moment(slot.starts_at, zone)}–{clock(slot.ends_at, zone)}"
-    if (last.hour, last.minute) == (0, 0) and first.date() + timedelta(days=1) == last.date():
-        return f"{moment(slot.starts_at, zone)}–24:00"
-    return f"{moment(slot.starts_at, zone)} – {moment(slot.ends_at, zone)}"
-
-
 def price(cents: int | None, currency: str) -> str:
     """`€268.80`, `1,200.00 CZK`, or that there is none."""
     if cents is None:
         return "not published, ask the lab"
-    whole, rest = divmod(cents, 100)
-    amount = f"{whole:,}.{rest:02d}"
-    return f"{SIGNS[currency]}{amount}" if currency in SIGNS else f"{amount} {currency}"
+    return formats.money(cents, currency)

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.web import formats
+from shared import formats
 
 BRNO = "Europe/Prague"
 
