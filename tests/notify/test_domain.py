@@ -206,8 +206,7 @@ def test_no_text_at_all_bends_a_mail(equipment: str, organisation: str) -> None:
     words = wording.booked(facts(equipment=equipment, organisation=organisation))
     read = sent(words)
     assert {name.lower() for name in read} == HEADERS
-    # Where a long line was folded, reading it back may leave two spaces for one.
-    assert str(read["Subject"]).split() == mail.header(words.title).split()
+    assert str(read["Subject"]) == mail.header(words.title)
     assert read.get_body(("plain",)).get_content()
 
 

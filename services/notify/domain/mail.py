@@ -6,10 +6,12 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import EmailPolicy
 from html import escape
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid5
 
@@ -106,12 +108,35 @@ def message_id(*, event_id: UUID, recipient_id: UUID, host: str) -> str:
     return f"<{uuid5(event_id, f'{recipient_id}/email')}@{host}>"
 
 
+class _WholeSubject(EmailPolicy):
+    """Encodes a subject that is not ASCII as a whole.
+
+    Left to itself the library encodes it word by word where a line ends, and may lose or double the
+    space between two words.
+    """
+
+    def fold(self, name: str, value: Any) -> str:
+        if name == "Subject" and not value.isascii():
+            encoded = Header(str(value), "utf-8", header_name=name).encode(linesep=self.linesep)
+            return f"{name}: {encoded}{self.linesep}"
+        folded: str = super().fold(name, value)
+        return folded
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        if name == "Subject":
+            return self.fold(name, value).encode("ascii")
+        return super().fold_binary(name, value)
+
+
+POLICY = _WholeSubject(linesep="\r\n")
+
+
 def message(letter: Letter) -> EmailMessage:
     """The mail to send. Raises `BadAddress`."""
     recipient, sender = address(letter.recipient), address(letter.sender)
     link = letter.public_url.rstrip("/") + letter.wording.path
     host = host_of(letter.public_url)
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=POLICY)
     mail["Subject"] = header(letter.wording.title)
     mail["From"] = Address("Infrashare", addr_spec=sender)
     mail["To"] = Address(addr_spec=recipient)
