@@ -182,14 +182,12 @@ class _Loader:
         )
         roles = (Role(RoleName.ADMINISTRATOR),)
         with self.instances["access"].begin(now=self.entered_at) as uow:
-            entered = access_people.add_person(
-                uow,
-                name=person.name,
-                email=person.email,
-                password=passwords[person.email],
-                language=person.language,
-                roles=roles,
-            )
+            self._enter_person(uow, person, roles, passwords[person.email])
+
+    def _enter_person(self, uow: UnitOfWork, person: facts_.Person, roles: tuple[Role, ...], password: str) -> None:
+        entered = access_people.add_person(
+            uow, name=person.name, email=person.email, password=password, language=person.language, roles=roles
+        )
         self.actors[person.email] = Actor(entered.id, person.name, frozenset(roles), person.email)
 
     def _enter_regions_and_facilities(self) -> None:
@@ -337,15 +335,7 @@ class _Loader:
                 for person in some:
                     roles = tuple(self._roles(person))
                     with begin(actor=self.administrator, now=self.entered_at) as uow:
-                        entered = access_people.add_person(
-                            uow,
-                            name=person.name,
-                            email=person.email,
-                            password=passwords[person.email],
-                            language=person.language,
-                            roles=roles,
-                        )
-                    self.actors[person.email] = Actor(entered.id, person.name, frozenset(roles), person.email)
+                        self._enter_person(uow, person, roles, passwords[person.email])
 
     def _roles(self, person: facts_.Person) -> Iterator[Role]:
         if person.organisation:

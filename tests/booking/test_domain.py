@@ -43,7 +43,8 @@ from services.booking.domain.states import (
     transition,
 )
 from services.booking.domain.terms import Terms, terms_from_text
-from services.booking.domain.words import length_words, listed, span_words
+from services.booking.domain.words import length_words, listed
+from shared import formats
 from shared.calendar import MINUTES_A_DAY, Opening, OpeningHours, Span, merged, total
 from shared.errors import Forbidden, Invalid
 from shared.events import REGISTRY
@@ -596,9 +597,8 @@ def test_lengths_and_lists_in_words() -> None:
         "0 min", "45 min", "1 h 30 min", "4 h", "2 days", "24 h",
     ]  # fmt: skip
     assert [listed(each) for each in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
-    assert span_words(prague((2026, 3, 25, 22), (2026, 3, 26, 2)), PRAGUE) == (
-        "Wed 25 Mar 2026, 22:00 – Thu 26 Mar 2026, 02:00"
-    )
+    night = prague((2026, 3, 25, 22), (2026, 3, 26, 2))
+    assert formats.span(night.starts_at, night.ends_at, PRAGUE) == ("Wed 25 Mar 2026, 22:00 – Thu 26 Mar 2026, 02:00")
 
 
 def test_the_longest_slot_is_longer_than_any_rule_allows() -> None:

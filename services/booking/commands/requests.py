@@ -27,8 +27,8 @@ from services.booking.domain.states import (
     State,
     transition,
 )
-from services.booking.domain.words import span_words
 from services.booking.models import Booking
+from shared import formats
 from shared.calendar import Span
 from shared.errors import Fault
 from shared.unit_of_work import UnitOfWork
@@ -148,8 +148,10 @@ def rules_broken(faults: list[Fault]) -> RulesBroken:
 def _slot_taken(uow: UnitOfWork, facts: queries.Asked, slot: Span) -> SlotTaken:
     zone = facts.terms.zone
     others = queries.alternatives(uow.session, facts, slot, now=uow.now)
-    said = f"{span_words(slot, zone)} is taken."
-    nearest = f" The nearest free time is {span_words(others[0], zone)}." if others else ""
+    said = f"{formats.span(slot.starts_at, slot.ends_at, zone)} is taken."
+    nearest = (
+        f" The nearest free time is {formats.span(others[0].starts_at, others[0].ends_at, zone)}." if others else ""
+    )
     return SlotTaken(
         said + nearest,
         faults=[Fault("slot-taken", said, "starts_at")],

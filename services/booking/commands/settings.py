@@ -15,7 +15,6 @@ from services.booking.domain.prices import PriceList
 from services.booking.domain.refusals import NoSuchEquipment, NoSuchFacility, RulesBroken
 from services.booking.domain.rules import Rules, Standing
 from services.booking.domain.terms import Terms, days_to_json, openings_to_json
-from services.booking.domain.words import day_words
 from services.booking.models import (
     BookingRules,
     Equipment,
@@ -24,6 +23,7 @@ from services.booking.models import (
     PriceSetting,
     Scope,
 )
+from shared import formats
 from shared.calendar import Opening
 from shared.contracts.booking import OpeningHoursChanged
 from shared.errors import Fault
@@ -250,7 +250,7 @@ def _reach(uow: UnitOfWork, scope: Scope, scope_id: UUID) -> tuple[ZoneInfo, Seq
 def _past_faults(valid_from: date, today: date, is_set: bool) -> list[Fault]:
     if not is_set or valid_from >= today:
         return []
-    said = f"It can change from today on ({day_words(today)}); what held before stays as it was."
+    said = f"It can change from today on ({formats.day(today)}); what held before stays as it was."
     return [Fault("in-the-past", said, "valid_from", {"earliest": today.isoformat()})]
 
 

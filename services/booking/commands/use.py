@@ -10,8 +10,8 @@ from services.booking import queries
 from services.booking.commands.transitions import move, taken_in_hand
 from services.booking.domain.refusals import EquipmentDown, TooEarly, TooLate
 from services.booking.domain.states import Act, Party
-from services.booking.domain.words import moment_words
 from services.booking.models import Booking
+from shared import formats
 from shared.calendar import Span
 from shared.unit_of_work import UnitOfWork
 
@@ -78,4 +78,4 @@ def _shorten(booking: Booking, moment: datetime) -> None:
 
 
 def _local(booking: Booking, moment: datetime) -> str:
-    return moment_words(moment, ZoneInfo(booking.time_zone))
+    return formats.moment(moment, ZoneInfo(booking.time_zone))

@@ -10,12 +10,11 @@ from zoneinfo import ZoneInfo
 
 from services.booking.domain.hours import Timetable
 from services.booking.domain.words import (
-    day_words,
     hours_words,
     length_words,
     listed,
-    moment_words,
 )
+from shared import formats
 from shared.calendar import Span, exists, local_day, local_days
 from shared.errors import Fault
 
@@ -134,10 +133,10 @@ def _standing_faults(slot: Span, standing: Standing, zone: ZoneInfo) -> Iterator
     start, end = slot.starts_at.astimezone(zone).date(), slot.ends_at.astimezone(zone).date()
     if first and start < first:
         numbers = {"commissioned_on": first.isoformat()}
-        yield Fault("not-in-service", f"It is in service from {day_words(first)}.", "starts_at", numbers)
+        yield Fault("not-in-service", f"It is in service from {formats.day(first)}.", "starts_at", numbers)
     if last and end > last:
         numbers = {"decommissioned_on": last.isoformat()}
-        yield Fault("not-in-service", f"It is in service until {day_words(last)}.", "ends_at", numbers)
+        yield Fault("not-in-service", f"It is in service until {formats.day(last)}.", "ends_at", numbers)
 
 
 def as_written(day: date, minute: int, zone: ZoneInfo) -> datetime:
@@ -158,7 +157,7 @@ def _skipped_hour_faults(slot: Span, zone: ZoneInfo) -> Iterator[Fault]:
             meant = written.astimezone(zone)
             yield Fault(
                 "no-such-hour",
-                f"There is no {wall:%H:%M} on {day_words(wall.date())}: the clock is put forward that night. "
+                f"There is no {wall:%H:%M} on {formats.day(wall.date())}: the clock is put forward that night. "
                 f"Did you mean {meant:%H:%M}?",
                 field,
                 {"written": written.isoformat(), "meant": meant.isoformat()},
@@ -169,19 +168,19 @@ def _moment_faults(slot: Span, rules: Rules, zone: ZoneInfo, now: datetime) -> I
     asked = {"asked": slot.starts_at.isoformat()}
     earliest, latest = now + rules.lead_time, now + rules.horizon
     if slot.starts_at < now:
-        yield Fault("in-the-past", f"{moment_words(slot.starts_at, zone)} is over.", "starts_at", asked)
+        yield Fault("in-the-past", f"{formats.moment(slot.starts_at, zone)} is over.", "starts_at", asked)
     elif slot.starts_at < earliest:
         yield Fault(
             "lead-time",
             f"Ask at least {length_words(rules.lead_time)} ahead: the earliest start is now "
-            f"{moment_words(earliest, zone)}.",
+            f"{formats.moment(earliest, zone)}.",
             "starts_at",
             {"lead_hours": rules.lead_time / timedelta(hours=1), "earliest": earliest.isoformat()} | asked,
         )
     if slot.starts_at > latest:
         yield Fault(
             "horizon",
-            f"Ask at most {length_words(rules.horizon)} ahead: the latest start is now {moment_words(latest, zone)}.",
+            f"Ask at most {length_words(rules.horizon)} ahead: the latest start is now {formats.moment(latest, zone)}.",
             "starts_at",
             {"horizon_days": rules.horizon / timedelta(days=1), "latest": latest.isoformat()} | asked,
         )
@@ -252,15 +251,17 @@ def _hours_faults(slot: Span, timetable: Timetable) -> Iterator[Fault]:
             "open": [[each.starts_at.isoformat(), each.ends_at.isoformat()] for each in opening],
         }
         if not timetable.knows(day):
-            yield Fault("hours-not-known", f"The opening hours of {day_words(day)} are not known yet.", field, numbers)
+            yield Fault(
+                "hours-not-known", f"The opening hours of {formats.day(day)} are not known yet.", field, numbers
+            )
         elif why := timetable.why_closed(day):
-            yield Fault("closed-day", f"Closed on {day_words(day)}: {why}.", field, numbers)
+            yield Fault("closed-day", f"Closed on {formats.day(day)}: {why}.", field, numbers)
         elif not opening:
-            yield Fault("outside-opening-hours", f"Closed on {day_words(day)}.", field, numbers)
+            yield Fault("outside-opening-hours", f"Closed on {formats.day(day)}.", field, numbers)
         else:
             yield Fault(
                 "outside-opening-hours",
-                f"On {day_words(day)} it is open {hours_words(opening, day, zone)}; "
+                f"On {formats.day(day)} it is open {hours_words(opening, day, zone)}; "
                 f"this asks for {hours_words([part], day, zone)}.",
                 field,
                 numbers,
@@ -272,11 +273,11 @@ def downtime_faults(slot: Span, downtimes: Iterable[tuple[datetime, datetime | N
     faults = []
     for starts_at, ends_at in downtimes:
         if starts_at < slot.ends_at and (ends_at is None or slot.starts_at < ends_at):
-            until = f"until {moment_words(ends_at, zone)}" if ends_at else "and nobody knows until when"
+            until = f"until {formats.moment(ends_at, zone)}" if ends_at else "and nobody knows until when"
             faults.append(
                 Fault(
                     "downtime",
-                    f"It is not available from {moment_words(starts_at, zone)} {until}.",
+                    f"It is not available from {formats.moment(starts_at, zone)} {until}.",
                     "starts_at",
                     {"starts_at": starts_at.isoformat(), "ends_at": ends_at.isoformat() if ends_at else None},
                 )

@@ -8,33 +8,7 @@ from zoneinfo import ZoneInfo
 
 from shared.calendar import MINUTES_A_DAY, Span
 
-WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 WEEKDAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
-def day_words(day: date) -> str:
-    """`Thu 26 Nov 2026`."""
-    return f"{WEEKDAYS[day.weekday()]} {day.day} {MONTHS[day.month - 1]} {day.year}"
-
-
-def moment_words(when: datetime, zone: ZoneInfo) -> str:
-    """`Thu 26 Nov 2026, 08:00`."""
-    local = when.astimezone(zone)
-    return f"{day_words(local.date())}, {local:%H:%M}"
-
-
-def span_words(span: Span, zone: ZoneInfo) -> str:
-    """`Thu 26 Nov 2026, 08:00–12:00`; both days where it runs past midnight."""
-    start, end = span.starts_at.astimezone(zone), span.ends_at.astimezone(zone)
-    if start.date() == end.date():
-        return f"{moment_words(start, zone)}–{end:%H:%M}"
-    return f"{moment_words(start, zone)} – {moment_words(end, zone)}"
-
-
-def clock_words(minute: int) -> str:
-    """Minutes since midnight as the clock shows them; the midnight that ends a day is `24:00`."""
-    return f"{minute // 60:02d}:{minute % 60:02d}"
 
 
 def hours_words(spans: Iterable[Span], day: date, zone: ZoneInfo) -> str:

@@ -14,12 +14,11 @@ from services.booking import queries
 from services.booking.domain.free import Busy, starts_near, stretches
 from services.booking.domain.rules import Rules
 from services.booking.domain.states import State
-from services.booking.domain.words import MONTHS, WEEKDAYS
 from services.booking.models import Booking
 from services.booking.queries import Asked
 from shared.auth import Actor
 from shared.calendar import MINUTES_A_DAY, Span, instant, local_day, subtracted, total
-from shared.formats import hours
+from shared.formats import MONTHS, WEEKDAYS, hours
 
 DAYS = 7
 DEFAULT_HOURS = (8 * 60, 18 * 60)

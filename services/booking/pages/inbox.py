@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 from services.booking import queries
 from services.booking.domain.references import parse_reference
 from services.booking.domain.states import State
-from services.booking.domain.words import MONTHS, WEEKDAYS
 from services.booking.models import Booking
 from services.booking.pages import bookings
 from services.booking.pages.calendar import minutes_on
 from services.booking.pages.words import age, mark
+from shared import formats
 from shared.auth import Actor
 from shared.calendar import Span, instant
 from shared.clock import utc_now
@@ -138,11 +138,11 @@ def _case(session: Session, booking: Booking, now: datetime) -> dict[str, Any]:
             if each.unit == booking.unit and (at := minutes_on(day, each.slot, zone))
         ]
         blocks += [{"s": at[0], "e": at[1], "kind": "down"} for each in down if (at := minutes_on(day, each, zone))]
-        rows.append({"name": f"{WEEKDAYS[day.weekday()]} {day.day}", "blocks": blocks})
+        rows.append({"name": f"{formats.WEEKDAYS[day.weekday()]} {day.day}", "blocks": blocks})
     drawn = [(block["s"], block["e"]) for row in rows for block in row["blocks"]]
     return {
         "rows": rows,
-        "month": f"{MONTHS[days[0].month - 1]} {days[0].year}",
+        "month": f"{formats.MONTHS[days[0].month - 1]} {days[0].year}",
         "start": min([7 * 60, *(s for s, _ in drawn)]),
         "end": max([19 * 60, *(e for _, e in drawn)]),
         **bookings.page(session, booking),
